@@ -1,0 +1,12 @@
+//! The rules of safe fleet reboots.
+//!
+//! Nothing here reads a clock, a file, a socket or a random number: time, facts and seeds are
+//! passed in, so that the simulator and the model checker run the very code that ships.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
+
+pub mod backoff;
+pub mod boot;
+pub mod id;
+pub mod policy;
+pub mod window;

@@ -1,0 +1,3 @@
+//! House automation.
+
+fn main() {}
