@@ -20,7 +20,10 @@ pub struct BootIdentity {
 impl BootIdentity {
     /// An identity without a known soft-reboot count.
     pub fn of_boot(boot_id: impl Into<String>) -> Self {
-        Self { boot_id: boot_id.into(), soft_reboots: None }
+        Self {
+            boot_id: boot_id.into(),
+            soft_reboots: None,
+        }
     }
 
     /// Whether the two are certainly different boots: the boot ids differ, or both soft-reboot
@@ -45,7 +48,10 @@ mod tests {
     use super::*;
 
     fn boot(id: &str, soft_reboots: Option<u64>) -> BootIdentity {
-        BootIdentity { boot_id: id.to_owned(), soft_reboots }
+        BootIdentity {
+            boot_id: id.to_owned(),
+            soft_reboots,
+        }
     }
 
     #[test]

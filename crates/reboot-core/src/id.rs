@@ -47,10 +47,18 @@ fn check(
         return Err(BadName::Empty { what });
     }
     if text.len() > NAME_BYTES_MAX {
-        return Err(BadName::TooLong { what, bytes: text.len() });
+        return Err(BadName::TooLong {
+            what,
+            bytes: text.len(),
+        });
     }
     match text.chars().find(|c| !is_allowed(*c)) {
-        Some(bad) => Err(BadName::BadCharacter { what, text: text.to_owned(), bad, allowed }),
+        Some(bad) => Err(BadName::BadCharacter {
+            what,
+            text: text.to_owned(),
+            bad,
+            allowed,
+        }),
         None => Ok(()),
     }
 }
@@ -142,10 +150,21 @@ mod tests {
 
     #[test]
     fn names_say_what_is_wrong_with_them() {
-        assert_eq!(GroupName::new("").unwrap_err(), BadName::Empty { what: "group name" });
+        assert_eq!(
+            GroupName::new("").unwrap_err(),
+            BadName::Empty { what: "group name" }
+        );
         let error = GroupName::new("a b").unwrap_err().to_string();
-        assert!(error.contains("\"a b\"") && error.contains("' '"), "{error}");
-        assert!(NodeName::new("x".repeat(254)).unwrap_err().to_string().contains("254 bytes"));
+        assert!(
+            error.contains("\"a b\"") && error.contains("' '"),
+            "{error}"
+        );
+        assert!(
+            NodeName::new("x".repeat(254))
+                .unwrap_err()
+                .to_string()
+                .contains("254 bytes")
+        );
         assert!(NodeName::new("node/1").is_err());
         assert_eq!(NodeName::new("node-ä").unwrap().as_str(), "node-ä");
     }
@@ -153,6 +172,11 @@ mod tests {
     #[test]
     fn a_stored_bad_name_is_refused_not_repaired() {
         assert!(serde_json::from_str::<GroupName>("\"a/b\"").is_err());
-        assert_eq!(serde_json::from_str::<GroupName>("\"a.b\"").unwrap().as_str(), "a.b");
+        assert_eq!(
+            serde_json::from_str::<GroupName>("\"a.b\"")
+                .unwrap()
+                .as_str(),
+            "a.b"
+        );
     }
 }

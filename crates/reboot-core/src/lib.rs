@@ -7,6 +7,11 @@
 
 pub mod backoff;
 pub mod boot;
+pub mod fleet;
+pub mod group;
 pub mod id;
+pub mod line;
 pub mod policy;
+pub mod undo;
 pub mod window;
+pub mod write;

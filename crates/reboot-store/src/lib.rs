@@ -1,1 +1,8 @@
-//! Placeholder until the first slice lands.
+//! Where a fleet keeps its state: the [`Store`] trait, its conformance suite and the embedded
+//! store.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
+
+mod store;
+
+pub use store::{Interest, Store};

@@ -1,0 +1,198 @@
+//! The fleet as a store shows it in one consistent look: what agents judge peers by and what
+//! `status` prints.
+
+use crate::boot::BootIdentity;
+use crate::group::{Cooldown, Facts, Group, Hold, Pause, Phase, Presence};
+use crate::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use crate::line::Line;
+use crate::policy::{Peer, Standing};
+use crate::undo::Undo;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A node's last word on its health.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether it may count as healthy.
+    pub healthy: bool,
+    /// Which run of the script said so (`RC_PHASE`).
+    pub stage: String,
+    /// Why it is not healthy; empty when it is.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What a node says of itself. Durable; its freshness stands on a lease.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Its name.
+    pub node: NodeName,
+    /// Its machine.
+    #[serde(rename = "machineID")]
+    pub machine_id: MachineId,
+    /// Its boot.
+    pub boot: BootIdentity,
+    /// The agent's run.
+    pub instance: Instance,
+    /// The group it belongs to.
+    pub group: GroupName,
+    /// Its health.
+    #[serde(flatten)]
+    pub health: Health,
+    /// When it said so, for people (RFC 3339).
+    pub reported_at: String,
+    /// What it is doing.
+    pub activity: String,
+    /// Why it wants a reboot, when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub need: Option<String>,
+    /// Every reason that keeps it from it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<String>,
+    /// The number of the hold it says it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<u64>,
+    /// Fields of later versions, kept as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A node as the store knows it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct NodeEntry {
+    /// Its own words.
+    pub record: NodeRecord,
+    /// Whether the record's lease is alive.
+    pub is_fresh: bool,
+    /// What a broken hold left to be undone.
+    pub owed: Undo,
+    /// Reboots whose marks have not ended.
+    pub marks: u32,
+}
+
+/// A group as the store knows it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct GroupEntry {
+    /// The record, without claims whose lease is gone.
+    pub group: Group,
+    /// Who waits.
+    pub line: Line,
+    /// The cooldown, while it runs.
+    pub cooldown: Option<Cooldown>,
+    /// Durable holds whose deadline has not passed.
+    pub within_deadline: BTreeSet<u64>,
+}
+
+/// The whole fleet in one look.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Fleet {
+    /// Grows with every change that somebody might wait for; renewals are none.
+    pub revision: u64,
+    /// Its groups.
+    pub groups: BTreeMap<GroupName, GroupEntry>,
+    /// Its nodes.
+    pub nodes: BTreeMap<NodeName, NodeEntry>,
+    /// Agents that are alive.
+    pub presences: Vec<Presence>,
+    /// The fleet's pause.
+    pub pause: Option<Pause>,
+}
+
+// === impl GroupEntry ===
+
+impl GroupEntry {
+    /// Whether a hold is durable and past its deadline.
+    pub fn is_overdue(&self, hold: &Hold) -> bool {
+        hold.phase.is_durable() && !self.within_deadline.contains(&hold.number)
+    }
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Every hold of a node, with its group.
+    pub fn holds_of<'a>(
+        &'a self,
+        node: &'a NodeName,
+    ) -> impl Iterator<Item = (&'a GroupName, &'a Hold)> {
+        self.groups
+            .iter()
+            .filter_map(move |(name, entry)| Some((name, entry.group.hold_of(node)?)))
+    }
+
+    /// The agents that live under a name.
+    pub fn presences_of(&self, node: &NodeName) -> Vec<Presence> {
+        let is_it = |presence: &&Presence| &presence.identity.node == node;
+        self.presences.iter().filter(is_it).cloned().collect()
+    }
+
+    /// The facts that a request of this node in this group would meet.
+    pub fn facts(&self, group: &GroupName, node: &NodeName) -> Facts {
+        let entry = self.groups.get(group);
+        let sessions = |presence: &Presence| presence.session.clone();
+        Facts {
+            sessions: self
+                .presences
+                .iter()
+                .map(sessions)
+                .collect::<BTreeSet<SessionId>>(),
+            presences: self.presences_of(node),
+            cooldown: entry.and_then(|entry| entry.cooldown.clone()),
+            pause: self.pause.clone(),
+            marks: self.nodes.get(node).map_or(0, |entry| entry.marks),
+            others_waiting: entry.map_or(0, |entry| entry.line.others_than(node)),
+            holds_in: self
+                .holds_of(node)
+                .map(|(name, _)| name)
+                .find(|name| *name != group)
+                .cloned(),
+        }
+    }
+
+    /// Every node but this one, as the cluster policies see it.
+    pub fn peers_of(&self, me: &NodeName) -> Vec<Peer> {
+        let holders = self.groups.values().flat_map(|entry| &entry.group.holds);
+        let mut names: BTreeSet<&NodeName> = self.nodes.keys().collect();
+        names.extend(
+            holders
+                .filter(|hold| hold.phase.is_durable())
+                .map(|hold| &hold.node),
+        );
+        names
+            .into_iter()
+            .filter(|name| *name != me)
+            .map(|name| Peer {
+                node: name.clone(),
+                standing: self.standing(name),
+            })
+            .collect()
+    }
+
+    /// How one node counts.
+    pub fn standing(&self, node: &NodeName) -> Standing {
+        let durable = self.groups.values().find_map(|entry| {
+            let hold = entry
+                .group
+                .hold_of(node)
+                .filter(|hold| hold.phase.is_durable())?;
+            Some((hold.phase, entry.is_overdue(hold)))
+        });
+        match (durable, self.nodes.get(node)) {
+            (Some((_, true)), _) => Standing::Overdue,
+            (Some((Phase::Draining | Phase::Rebooting | Phase::Returned, false)), _) => {
+                Standing::Down
+            }
+            (Some((Phase::Claimed, _)) | None, Some(entry)) if entry.is_fresh => {
+                match &entry.record.health {
+                    Health { healthy: true, .. } => Standing::Healthy,
+                    Health { stage, reason, .. } => Standing::Unhealthy {
+                        stage: stage.clone(),
+                        reason: reason.clone(),
+                    },
+                }
+            }
+            (Some((Phase::Claimed, _)) | None, _) => Standing::Stale,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The group record: who holds a slot, and in which phase. Every store keeps exactly this
+//! record and changes it only through [`apply`].
+
+mod apply;
+mod facts;
+mod operator;
+mod owner;
+mod refusal;
+mod request;
+
+pub use apply::{Applied, HistoryEntry, Reply, Side, apply};
+pub use facts::{Cooldown, Facts, Identity, Presence};
+pub use refusal::Refusal;
+pub use request::{Action, Claim, Owner, Request, Way};
+
+use crate::boot::BootIdentity;
+use crate::id::{Instance, MachineId, NodeName, RequestId, SessionId};
+use crate::undo::Undo;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// The record format this code writes.
+pub const FORMAT_VERSION: u32 = 1;
+/// The most slots a group can have.
+pub const MAX_SLOTS: u32 = 1_000;
+/// The features a writer must know that this code knows.
+pub const KNOWN_FEATURES: [&str; 0] = [];
+
+/// How far a hold has come.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The slot is taken; nothing is disturbed. The only phase a lease may end.
+    Claimed,
+    /// The node is being prepared; durable.
+    Draining,
+    /// Fenced: the reboot command may run at any moment; durable.
+    Rebooting,
+    /// The machine is back under another boot identity; durable until it is released.
+    Returned,
+}
+
+/// A node's occupation of a slot.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The group's generation when the hold was created: its name for good.
+    pub number: u64,
+    /// Who holds.
+    pub node: NodeName,
+    /// The machine that holds.
+    #[serde(rename = "machineID")]
+    pub machine_id: MachineId,
+    /// The agent's run that alone may move the hold.
+    pub instance: Instance,
+    /// The lease a claim stands on; without meaning once the hold is durable.
+    pub session: SessionId,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The boot in which the hold was claimed, or fenced.
+    pub boot: BootIdentity,
+    /// Whether the fence was passed.
+    pub fenced: bool,
+    /// The fingerprint of the need.
+    pub need: String,
+    /// The agent's process, for people.
+    pub pid: u32,
+    /// Since when, for people (RFC 3339).
+    pub acquired_at: String,
+    /// The cooldown its node asks for, in seconds; 0 is none.
+    pub interval_secs: u64,
+    /// What we changed on the node.
+    #[serde(default)]
+    pub undo: Undo,
+    /// The last request that moved the hold: a repeated one changes nothing.
+    pub last_request: RequestId,
+    /// Fields of later versions, kept as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// An operator's stop for a group or the fleet.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who paused.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Until when, as the operator gave it (RFC 3339); `None` is until resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// The record that a store keeps for each group.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The format of the record.
+    pub version: u32,
+    /// Features that a writer must know.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub features: BTreeSet<String>,
+    /// Grows when a store is restored from a backup.
+    pub epoch: u64,
+    /// Grows with every claim; hold numbers come from it.
+    pub generation: u64,
+    /// Slots; 0 pauses the group.
+    pub max: u32,
+    /// An operator's stop, for this group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// Who holds, oldest first.
+    pub holds: Vec<Hold>,
+    /// Fields of later versions, kept as they are.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// Why a stored record cannot be used. It is refused, never repaired by guess.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BrokenRecord {
+    /// It is no JSON of the expected shape.
+    #[error("the group record is broken ({0}): restore a backup, or mend the record by hand")]
+    Unreadable(String),
+    /// It breaks a rule that every writer keeps.
+    #[error("the group record contradicts itself ({0}): restore a backup, or mend it by hand")]
+    Contradiction(String),
+}
+
+// === impl Phase ===
+
+impl Phase {
+    /// Whether no timer ends a hold in this phase.
+    pub fn is_durable(self) -> bool {
+        self != Self::Claimed
+    }
+
+    /// The name in records, logs and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Draining => "draining",
+            Self::Rebooting => "rebooting",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+// === impl Group ===
+
+impl Group {
+    /// A new group. A missing record is not an empty group: `claiming` are the nodes whose own
+    /// records say that they hold in it, and any of them forbids a new one.
+    pub fn create(max: u32, epoch: u64, claiming: &[NodeName]) -> Result<Self, Refusal> {
+        if max > MAX_SLOTS {
+            return Err(Refusal::BadMax { max });
+        }
+        if !claiming.is_empty() {
+            return Err(Refusal::GroupLost {
+                nodes: claiming.to_vec(),
+            });
+        }
+        Ok(Self {
+            version: FORMAT_VERSION,
+            features: BTreeSet::new(),
+            epoch,
+            generation: 0,
+            max,
+            pause: None,
+            holds: Vec::new(),
+            extra: Map::new(),
+        })
+    }
+
+    /// Reads a stored record; a broken one is an error that says what to do.
+    pub fn from_json(text: &str) -> Result<Self, BrokenRecord> {
+        let group: Self = serde_json::from_str(text)
+            .map_err(|error| BrokenRecord::Unreadable(error.to_string()))?;
+        group.check()?;
+        Ok(group)
+    }
+
+    /// The record as stored. Panics never: every field has a JSON form.
+    pub fn to_json(&self) -> String {
+        debug_assert_eq!(self.check(), Ok(()));
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What every record that we write keeps; checked on writing and on reading.
+    pub fn check(&self) -> Result<(), BrokenRecord> {
+        let broken = |what: String| Err(BrokenRecord::Contradiction(what));
+        if self.max > MAX_SLOTS {
+            return broken(format!(
+                "max is {}, at most {MAX_SLOTS} is allowed",
+                self.max
+            ));
+        }
+        let mut nodes = BTreeSet::new();
+        let mut last = 0;
+        for hold in &self.holds {
+            if hold.number > self.generation || hold.number <= last {
+                return broken(format!("hold {} is out of order", hold.number));
+            }
+            if !nodes.insert(&hold.node) {
+                return broken(format!("{} holds twice", hold.node));
+            }
+            last = hold.number;
+        }
+        Ok(())
+    }
+
+    /// The hold of a node, if it has one.
+    pub fn hold_of(&self, node: &NodeName) -> Option<&Hold> {
+        self.holds.iter().find(|hold| &hold.node == node)
+    }
+
+    /// Slots that nobody holds.
+    pub fn free(&self) -> usize {
+        (self.max as usize).saturating_sub(self.holds.len())
+    }
+
+    /// Epoch and generation: what an agent must never see fall.
+    pub fn mark(&self) -> (u64, u64) {
+        (self.epoch, self.generation)
+    }
+
+    /// The record as the next writer will see it: without claims whose lease is gone. Also
+    /// returns those claims.
+    pub fn swept(&self, facts: &Facts) -> (Self, Vec<Hold>) {
+        let is_dead =
+            |hold: &Hold| !hold.phase.is_durable() && !facts.sessions.contains(&hold.session);
+        let mut group = self.clone();
+        let (dead, holds) = group.holds.into_iter().partition(is_dead);
+        group.holds = holds;
+        (group, dead)
+    }
+}

@@ -1,0 +1,173 @@
+//! What can be asked of a group.
+
+use crate::boot::BootIdentity;
+use crate::group::{Identity, Pause, Phase};
+use crate::id::{Instance, NodeName, RequestId, SessionId};
+use crate::undo::Undo;
+use serde::{Deserialize, Serialize};
+
+/// A request, with the id that makes repeating it harmless.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Unique to the request, not to the try.
+    pub id: RequestId,
+    /// When it was made, for people (RFC 3339).
+    pub at: String,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// A node's wish for a slot.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Who asks.
+    pub identity: Identity,
+    /// The lease the claim will stand on.
+    pub session: SessionId,
+    /// The fingerprint of the need.
+    pub need: String,
+    /// The agent's process, for people.
+    pub pid: u32,
+    /// The cooldown this node asks for, in seconds; 0 is none.
+    pub interval_secs: u64,
+    /// A diagnostic pass: never ahead of anybody who waits.
+    pub diagnostic: bool,
+}
+
+/// The hold that its owner wants to move.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Whose hold.
+    pub node: NodeName,
+    /// Its number.
+    pub number: u64,
+    /// The agent's run that owns it.
+    pub instance: Instance,
+    /// The phase the owner believes it to be in.
+    pub expects: Phase,
+}
+
+/// Why its own node may end a hold.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// A claim is given back: nothing was disturbed.
+    GivenBack,
+    /// R1: the machine returned under another boot identity and is well.
+    Returned,
+    /// R2: same boot, and the reboot command was never issued.
+    NeverIssued,
+}
+
+/// The transitions of a group.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Take a slot.
+    Claim(Claim),
+    /// Make the hold durable before the first disruptive step.
+    Drain {
+        /// Which hold.
+        owner: Owner,
+        /// What may be changed on the node from now on.
+        undo: Undo,
+        /// After how many seconds the hold counts as overdue.
+        deadline_secs: u64,
+    },
+    /// The last step before the command.
+    Fence {
+        /// Which hold.
+        owner: Owner,
+        /// The boot that will be ended.
+        boot: BootIdentity,
+        /// The node's daily cap.
+        max_reboots_per_day: u32,
+        /// After how many seconds the hold counts as overdue.
+        deadline_secs: u64,
+    },
+    /// The machine is back.
+    Return {
+        /// Which hold.
+        owner: Owner,
+        /// The new boot.
+        boot: BootIdentity,
+        /// After how many seconds the hold counts as overdue.
+        deadline_secs: u64,
+    },
+    /// End the hold.
+    Release {
+        /// Which hold.
+        owner: Owner,
+        /// The boot the node is in.
+        boot: BootIdentity,
+        /// Why it may end.
+        way: Way,
+        /// What was put right.
+        undone: Undo,
+    },
+    /// A new run of the agent takes over its node's hold.
+    Adopt {
+        /// The hold as its former owner held it.
+        owner: Owner,
+        /// The new run.
+        identity: Identity,
+        /// The new run's lease: a claim stands on it from now on.
+        session: SessionId,
+    },
+    /// R3: an operator ends a hold.
+    Break {
+        /// Its number.
+        number: u64,
+        /// Who breaks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Change the number of slots.
+    SetMax {
+        /// The new number; 0 pauses.
+        max: u32,
+        /// Who.
+        by: String,
+    },
+    /// Stop the group.
+    Pause(Pause),
+    /// Let the group go on.
+    Resume {
+        /// Who.
+        by: String,
+    },
+}
+
+// === impl Action ===
+
+impl Action {
+    /// The verb, as in logs and history.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Claim(_) => "claim",
+            Self::Drain { .. } => "drain",
+            Self::Fence { .. } => "fence",
+            Self::Return { .. } => "return",
+            Self::Release { .. } => "release",
+            Self::Adopt { .. } => "adopt",
+            Self::Break { .. } => "break",
+            Self::SetMax { .. } => "set-max",
+            Self::Pause(_) => "pause",
+            Self::Resume { .. } => "resume",
+        }
+    }
+
+    /// The node that asks, when a node does: the store looks its facts up.
+    pub fn node(&self) -> Option<&NodeName> {
+        match self {
+            Self::Claim(claim) => Some(&claim.identity.node),
+            Self::Drain { owner, .. }
+            | Self::Fence { owner, .. }
+            | Self::Return { owner, .. }
+            | Self::Release { owner, .. }
+            | Self::Adopt { owner, .. } => Some(&owner.node),
+            Self::Break { .. } | Self::SetMax { .. } | Self::Pause(_) | Self::Resume { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Everything that can be asked of a store, as values: the agent emits them, a store or the
+//! simulator carries them out by the same rules.
+
+use crate::fleet::NodeRecord;
+use crate::group::{Identity, Pause, Refusal, Reply, Request};
+use crate::id::{GroupName, Instance, NodeName, SessionId};
+use crate::line::Ticket;
+use crate::undo::Undo;
+
+/// One change of the store, committed as a whole or not at all.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Write {
+    /// Open a lease for a run of an agent; it makes the agent present. Opening one that is
+    /// alive renews it.
+    OpenSession {
+        /// The lease's name.
+        session: SessionId,
+        /// Who opens it.
+        identity: Identity,
+        /// How long it lasts without being renewed, in milliseconds.
+        ttl_ms: u64,
+    },
+    /// Renew a lease; refused as [`Refusal::SessionEnded`] when it has ended.
+    KeepSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// End a lease, and all that stands on it. Harmless when it has ended.
+    EndSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// End every lease of a run that is proven dead (its local lock was free, in this boot).
+    EndInstance {
+        /// Which run.
+        instance: Instance,
+    },
+    /// Publish the node's record and renew its freshness.
+    Publish {
+        /// The record.
+        record: Box<NodeRecord>,
+        /// For how long it counts as fresh, in milliseconds.
+        stale_after_ms: u64,
+    },
+    /// Forget a node's record, its marks and what it owes.
+    Forget {
+        /// Which node.
+        node: NodeName,
+    },
+    /// What a broken hold left has been undone.
+    Undone {
+        /// Where.
+        node: NodeName,
+        /// What.
+        undone: Undo,
+    },
+    /// Wait in a group's line; answered with the ticket's number.
+    Join {
+        /// Which group.
+        group: GroupName,
+        /// The ticket; its number is given by the store.
+        ticket: Ticket,
+    },
+    /// Leave a group's line.
+    Leave {
+        /// Which group.
+        group: GroupName,
+        /// Who leaves.
+        node: NodeName,
+    },
+    /// Ask the group: the store reads, applies [`crate::group::apply`] and commits.
+    Ask {
+        /// Which group.
+        group: GroupName,
+        /// The slots to create a missing group with; `None` refuses a missing group.
+        create_with_max: Option<u32>,
+        /// What is asked.
+        request: Request,
+    },
+    /// Pause the fleet, or let it go on.
+    PauseFleet(Option<Pause>),
+}
+
+/// What a committed write answers.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Written {
+    /// Committed.
+    Done,
+    /// The number of the ticket.
+    Ticket(u64),
+    /// The group's answer.
+    Granted(Reply),
+}
+
+/// Why a write or a look has no answer.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+pub enum Trouble {
+    /// Refused by the rules; nothing was changed.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The store cannot be used now; nothing was changed.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The answer is lost: the write may have been committed, or may be yet.
+    #[error("{0}")]
+    Unknown(String),
+    /// What the store holds cannot be read; nothing was changed.
+    #[error("{0}")]
+    Broken(String),
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    /// The name in logs and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Unavailable(_) => "unavailable",
+            Self::Unknown(_) => "unknown",
+            Self::Broken(_) => "broken",
+        }
+    }
+}
