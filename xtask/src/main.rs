@@ -1,3 +1,55 @@
-//! House automation.
+//! House automation: `cargo xtask tidy` checks the house rules, `cargo xtask test` everything.
+//!
+//! It is Rust, not shell, so that it is itself formatted, linted and tested.
 
-fn main() {}
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "registered with its first measurement")
+)]
+mod bench;
+mod stats;
+mod test;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+/// House automation of clusterrebootd.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Check the house rules and list every violation at once.
+    Tidy,
+    /// Install what the tests need, then run every check a change must pass.
+    Test,
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask stands outside the workspace: run it from a checkout")?;
+    let passed = match command {
+        Command::Tidy => tidy::run(root)?,
+        Command::Test => test::run(root)?,
+    };
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

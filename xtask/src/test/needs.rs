@@ -1,0 +1,170 @@
+//! Programs that the build and the tests need, and how to get them.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+/// A program and the Debian packages that bring it.
+struct Need {
+    program: &'static str,
+    packages: &'static [&'static str],
+    why: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        program: "cc",
+        packages: &["gcc", "libc6-dev"],
+        why: "compiles SQLite",
+    },
+    Need {
+        program: "git",
+        packages: &["git"],
+        why: "tells which files belong to the tree",
+    },
+    Need {
+        program: "dbus-daemon",
+        packages: &["dbus"],
+        why: "carries a pretended logind",
+    },
+    Need {
+        program: "setsid",
+        packages: &["util-linux"],
+        why: "starts what escapes its group",
+    },
+    Need {
+        program: "script",
+        packages: &["bsdutils"],
+        why: "gives the binary a terminal",
+    },
+];
+
+/// Cargo's own parts that some distributions ship on their own.
+const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
+
+/// Makes sure that every needed program is there; on Debian and its kin, installs what is not.
+///
+/// # Errors
+/// Names every program that is missing, why it is needed and what to do.
+pub(crate) fn ensure() -> anyhow::Result<()> {
+    check_components()?;
+    let missing = missing(NEEDS, is_there);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !is_there("apt-get") {
+        bail!(
+            "missing programs: {}. Install them and run this again",
+            describe(&missing)
+        );
+    }
+    println!(
+        "=== installing what the tests need: {} ===",
+        describe(&missing)
+    );
+    install(&missing)?;
+    let still = self::missing(NEEDS, is_there);
+    if !still.is_empty() {
+        bail!(
+            "apt-get ran, but these are still missing: {}",
+            describe(&still)
+        );
+    }
+    Ok(())
+}
+
+fn missing(needs: &'static [Need], is_there: impl Fn(&str) -> bool) -> Vec<&'static Need> {
+    needs
+        .iter()
+        .filter(|need| !is_there(need.program))
+        .collect()
+}
+
+fn describe(needs: &[&Need]) -> String {
+    let named: Vec<_> = needs
+        .iter()
+        .map(|need| format!("{} ({})", need.program, need.why))
+        .collect();
+    named.join(", ")
+}
+
+fn packages(needs: &[&'static Need]) -> Vec<&'static str> {
+    needs
+        .iter()
+        .flat_map(|need| need.packages)
+        .copied()
+        .collect()
+}
+
+/// Asks the shell, as a user would: it knows the search path and this process need not read it.
+fn is_there(program: &str) -> bool {
+    let mut command = Command::new("sh");
+    command.args(["-c", "command -v \"$1\"", "sh", program]);
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn check_components() -> anyhow::Result<()> {
+    for (subcommand, component) in COMPONENTS {
+        let output = Command::new("cargo")
+            .args([subcommand, "--version"])
+            .output();
+        if !output.context("cannot run cargo")?.status.success() {
+            bail!("cargo {subcommand} is missing: run `rustup component add {component}`");
+        }
+    }
+    Ok(())
+}
+
+fn install(needs: &[&'static Need]) -> anyhow::Result<()> {
+    let packages = packages(needs);
+    apt(&["update"])?;
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&packages);
+    apt(&arguments)
+}
+
+/// Runs apt-get, through sudo for anybody but root; it asks nothing.
+fn apt(arguments: &[&str]) -> anyhow::Result<()> {
+    let id = Command::new("id")
+        .arg("-u")
+        .output()
+        .context("cannot run id")?;
+    let is_root = id.stdout.trim_ascii() == b"0";
+    let mut command = Command::new(if is_root { "apt-get" } else { "sudo" });
+    if !is_root {
+        command.args(["--non-interactive", "apt-get"]);
+    }
+    let status = command
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .status();
+    if !status.is_ok_and(|status| status.success()) {
+        bail!(
+            "apt-get {} failed: run it as root, then run this again",
+            arguments.join(" ")
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        let missing = missing(NEEDS, |program| program != "cc" && program != "script");
+        assert_eq!(packages(&missing), ["gcc", "libc6-dev", "bsdutils"]);
+        assert_eq!(
+            describe(&missing),
+            "cc (compiles SQLite), script (gives the binary a terminal)"
+        );
+    }
+
+    #[test]
+    fn the_shell_finds_programs_and_only_those() {
+        assert!(is_there("sh"));
+        assert!(!is_there("no such program"));
+    }
+}
