@@ -77,8 +77,8 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Installs what is missing, runs every step and tells whether all passed. The last line printed
-/// is `N passed, N failed`, summed over all tests.
+/// Installs what is missing, runs every step and tells whether all passed. Once tests have run,
+/// the last line printed is `N passed, N failed`, summed over all of them.
 ///
 /// # Errors
 /// When a needed program is missing and cannot be installed, or a step cannot be started.
@@ -98,7 +98,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<bool> {
             step.name, step.remedy
         );
     }
-    println!("{count}");
+    if count != Count::default() {
+        println!("{count}");
+    }
     Ok(failed.is_none())
 }
 

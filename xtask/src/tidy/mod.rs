@@ -48,7 +48,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<bool> {
         println!("{violation}");
     }
     println!(
-        "tidy: {}; {} violations",
+        "tidy: {}; violations: {}",
         findings.summary,
         findings.violations.len()
     );

@@ -17,8 +17,16 @@ const IMPURE: &[(&str, &str)] = &[
     ("std::time::Instant", "take the time from the input"),
     ("std::time::SystemTime", "take the time from the input"),
     (
+        "std::collections::HashMap",
+        "use a BTreeMap, ordered in every run",
+    ),
+    (
+        "std::collections::HashSet",
+        "use a BTreeSet, ordered in every run",
+    ),
+    (
         "std::hash::RandomState",
-        "use a BTreeMap: the same input must give the same output",
+        "use a BTreeMap, ordered in every run",
     ),
     ("tokio", "leave waiting to the shell"),
     ("tracing", "return what happened, the shell logs it"),

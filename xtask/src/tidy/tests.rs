@@ -155,6 +155,7 @@ fn the_core_does_nothing_impure() {
         "fn f(since: std::time::Instant) {}",
         "use std::time::SystemTime;",
         "fn f() { jiff::Timestamp::now(); }",
+        "use std::collections::{BTreeMap, HashMap};",
         "use tokio::sync::mpsc;",
         "async fn f() {}",
         "fn f() { println!(); }",
