@@ -1,0 +1,116 @@
+//! The configuration, in three layers: the fragment as written, checked settings, and what each
+//! crate takes (the wiring does the last).
+//!
+//! One table of keys ([`NODE_KEYS`]) says what a key may hold, its default and its purpose; the
+//! checks, the suggestion for a mistyped key, the manual page and the reference all read it.
+
+mod build;
+mod environment;
+mod fields;
+mod keys;
+mod listing;
+mod numbers;
+mod problem;
+mod schema;
+mod settings;
+mod shape;
+mod store;
+mod texts;
+mod tree;
+
+pub use keys::{NODE_KEYS, PRESETS};
+pub use listing::Changed;
+pub use problem::{ConfigProblems, Problem};
+pub use schema::{Check, Default, Key, Kind, SECONDS_MAX};
+pub use settings::{
+    DetectorSettings, DetectorSettingsKind, EtcdLayout, EtcdSettings, LogFormat, LogLevel,
+    MetricsSettings, PolicySettings, RebootMethod, Settings, StoreSettings, TlsSettings,
+    WindowSettings,
+};
+pub use texts::Complaint;
+pub use tree::Place;
+
+use std::io::Read;
+use std::path::Path;
+
+/// Where the configuration is, unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/clusterrebootd/config.yaml";
+
+/// The longest configuration file, in bytes.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+// === impl Settings ===
+
+impl Settings {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Every problem of the file at once; one that cannot be read is a problem too.
+    pub fn load(path: &Path) -> Result<Self, ConfigProblems> {
+        let text = read(path).map_err(|problem| ConfigProblems::new(path, "", vec![problem]))?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a text, said to be of the file at `path`.
+    ///
+    /// # Errors
+    /// Every problem of the text at once.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblems> {
+        let text = text.trim_start_matches('\u{feff}');
+        let mut problems = Vec::new();
+        let root = tree::parse(text, &mut problems);
+        if root.is_none() && !problems.is_empty() {
+            return Err(ConfigProblems::new(path, text, problems));
+        }
+        let values = shape::check(NODE_KEYS, root.as_ref(), &mut problems);
+        build::settings(values, &mut problems)
+            .ok_or_else(|| ConfigProblems::new(path, text, problems))
+    }
+
+    /// What is allowed but deserves a word at every start.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let StoreSettings::Embedded { path } = &self.store {
+            warnings.push(format!(
+                "store.embedded: {} coordinates the daemons of this machine only; \
+                 choose another store to coordinate a fleet",
+                path.display()
+            ));
+        }
+        if let StoreSettings::Etcd(EtcdSettings { tls: Some(tls), .. }) = &self.store
+            && tls.insecure_skip_verify
+        {
+            warnings.push(
+                "insecure_skip_verify: any server is believed; set ca_file instead".to_owned(),
+            );
+        }
+        warnings
+    }
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let unreadable = |error: std::io::Error| {
+        let remedy = "name the file with --config, or mend its permissions";
+        Problem::of_file(&format!("the file cannot be read: {error}"), remedy)
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let cause = format!("the file is longer than {FILE_BYTES_MAX} bytes");
+        return Err(Problem::of_file(
+            &cause,
+            "check that it is the configuration",
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        let cause = format!("the file is not UTF-8 text, first in line {}", line + 1);
+        Problem::of_file(&cause, "save it as UTF-8")
+    })
+}

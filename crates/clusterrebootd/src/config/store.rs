@@ -1,0 +1,152 @@
+//! Which store: exactly one of the choices beneath `store`, or the original's flat etcd keys.
+
+use super::fields::Fields;
+use super::settings::{EtcdLayout, EtcdSettings, StoreSettings, TlsSettings};
+
+const CHOICES: [&str; 4] = [
+    "store.embedded",
+    "store.etcd",
+    "store.kubernetes",
+    "store.server",
+];
+const FLAT_KEYS: [&str; 3] = ["etcd_endpoints", "etcd_namespace", "etcd_tls"];
+const NO_STORE: &str = "\
+write `store:` with one of `embedded: {}` (this machine only), `etcd: {endpoints: [HOST:2379]}`, \
+`kubernetes: {}`, `server: {url: URL}` beneath it, or `etcd_endpoints: [HOST:2379]`";
+
+/// The store, or problems that say why not.
+pub(super) fn settings(fields: &mut Fields<'_>) -> Option<StoreSettings> {
+    let chosen: Vec<&str> = CHOICES
+        .into_iter()
+        .filter(|path| fields.is_given(path))
+        .collect();
+    match chosen[..] {
+        [] => flat(fields),
+        [choice] => {
+            refuse_flat(fields, choice);
+            one(fields, choice)
+        }
+        [first, second, ..] => {
+            let cause = format!("is given beside {first}");
+            fields.complain(&[second], &cause, "keep one store");
+            None
+        }
+    }
+}
+
+fn one(fields: &mut Fields<'_>, choice: &str) -> Option<StoreSettings> {
+    match choice {
+        "store.embedded" => {
+            let path = fields.path_or_default("store.embedded.path");
+            Some(StoreSettings::Embedded { path })
+        }
+        "store.etcd" => nested_etcd(fields).map(StoreSettings::Etcd),
+        "store.kubernetes" => Some(StoreSettings::Kubernetes {
+            namespace: fields.text_or_default("store.kubernetes.namespace"),
+            kubeconfig: fields.path("store.kubernetes.kubeconfig"),
+        }),
+        _ => Some(StoreSettings::Server {
+            url: fields.text("store.server.url")?,
+            token_file: fields.path("store.server.token_file"),
+            ca_file: fields.path("store.server.ca_file"),
+        }),
+    }
+}
+
+/// The original's keys alone mean etcd.
+fn flat(fields: &mut Fields<'_>) -> Option<StoreSettings> {
+    if fields.is_given("etcd_endpoints") {
+        return Some(StoreSettings::Etcd(EtcdSettings {
+            endpoints: fields.texts("etcd_endpoints"),
+            namespace: fields.text_or_default("etcd_namespace"),
+            tls: tls(fields, "etcd_tls"),
+            credentials: None,
+            layout: EtcdLayout::Native,
+        }));
+    }
+    tls(fields, "etcd_tls");
+    if !fields.is_refused("store") && !fields.is_refused("etcd_endpoints") {
+        fields.complain(&["store"], "is missing", NO_STORE);
+    }
+    None
+}
+
+/// Two settings for one thing: whichever won would surprise somebody.
+fn refuse_flat(fields: &mut Fields<'_>, choice: &str) {
+    for key in FLAT_KEYS {
+        let is_set = match key {
+            "etcd_tls" => fields.flag("etcd_tls.enabled"),
+            _ => fields.is_given(key),
+        };
+        if is_set {
+            let cause = format!("is given beside {choice}, which chooses the store too");
+            fields.complain(&[key], &cause, &format!("remove {key}, or {choice}"));
+        }
+    }
+}
+
+fn nested_etcd(fields: &mut Fields<'_>) -> Option<EtcdSettings> {
+    let endpoints = fields.texts("store.etcd.endpoints");
+    let (user_key, file_key) = ("store.etcd.username", "store.etcd.password_file");
+    let credentials = match (fields.text(user_key), fields.path(file_key)) {
+        (Some(user), Some(file)) => Some((user, file)),
+        (None, None) => None,
+        (Some(_), None) => {
+            fields.complain(&[file_key], "is missing beside username", "add it");
+            None
+        }
+        (None, Some(_)) => {
+            fields.complain(&[user_key], "is missing beside password_file", "add it");
+            None
+        }
+    };
+    if endpoints.is_empty() && !fields.is_refused("store.etcd.endpoints") {
+        fields.complain(
+            &["store.etcd.endpoints"],
+            "is empty",
+            "add at least one HOST:PORT",
+        );
+    }
+    Some(EtcdSettings {
+        endpoints,
+        namespace: fields.text_or_default("store.etcd.namespace"),
+        tls: tls(fields, "store.etcd.tls"),
+        credentials,
+        layout: EtcdLayout::from_word(&fields.text_or_default("store.etcd.layout"))?,
+    })
+}
+
+fn tls(fields: &mut Fields<'_>, section: &str) -> Option<TlsSettings> {
+    if !fields.flag(&format!("{section}.enabled")) {
+        return None;
+    }
+    let (cert_key, key_key) = (
+        format!("{section}.cert_file"),
+        format!("{section}.key_file"),
+    );
+    let identity = match (fields.path(&cert_key), fields.path(&key_key)) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (None, None) => None,
+        (Some(_), None) => {
+            fields.complain(
+                &[&key_key],
+                "is missing beside cert_file",
+                "add it, or remove both",
+            );
+            None
+        }
+        (None, Some(_)) => {
+            fields.complain(
+                &[&cert_key],
+                "is missing beside key_file",
+                "add it, or remove both",
+            );
+            None
+        }
+    };
+    Some(TlsSettings {
+        ca_file: fields.path(&format!("{section}.ca_file")),
+        identity,
+        insecure_skip_verify: fields.flag(&format!("{section}.insecure_skip_verify")),
+    })
+}

@@ -1,0 +1,8 @@
+//! The binary's parts: command line, configuration, logs and metrics.
+//!
+//! A library only so that tests and the workspace's automation reach the definitions; nothing else
+//! depends on it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
+
+pub mod config;
