@@ -1,1 +1,14 @@
-//! Placeholder until the first slice lands.
+//! What a Linux node can see and do.
+//!
+//! Detectors, the health script, hooks, the boot's identity, the local journal, logind and the
+//! reboot itself. Nothing here decides anything and nothing reads the environment or a
+//! configuration file: paths, limits and variables are passed in. All of it is content with
+//! tokio's current-thread runtime; the only other threads are tokio's passing ones that look at
+//! files, so that a hung network mount cannot stop the daemon.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
+
+mod error;
+pub mod process;
+
+pub use error::HostError;
