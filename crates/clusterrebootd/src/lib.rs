@@ -5,4 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod exit;

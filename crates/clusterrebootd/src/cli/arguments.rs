@@ -1,0 +1,280 @@
+//! Commands and flags.
+
+use crate::config::{DEFAULT_PATH, LogFormat, LogLevel};
+use clap::builder::styling::{AnsiColor, Style, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default());
+
+/// Reboots fleets of Linux machines safely, one slot at a time.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "clusterrebootd",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    args_override_self = true,
+    disable_help_subcommand = false,
+    after_help = "Long flags are also taken with one dash: -config FILE, -dry-run=false."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon: reboot this node when it needs it and the fleet allows it
+    Run(RunArgs),
+    /// Show what a pass would find now: detectors, health, slot and outcome
+    Status(StatusArgs),
+    /// Try every detector once; no store, no health script
+    Simulate(SimulateArgs),
+    /// Check a configuration file, listing every problem at once
+    ValidateConfig(ValidateArgs),
+    /// Show what happened to the group: who rebooted, when and why
+    History(HistoryArgs),
+    /// Look into, check, back up or restore the embedded store
+    Store(StoreArgs),
+    /// Roll a small fleet of pretended machines on this one
+    Demo(DemoArgs),
+    /// Print the build metadata
+    Version(VersionArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
+}
+
+/// How to log.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Logging")]
+pub struct LogArgs {
+    /// Shape of the log on stderr: json, text, or auto for text on a terminal
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = log_format)]
+    pub log_format: Option<LogFormat>,
+    /// Least important level to log: error, warn, info or debug
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log_level)]
+    pub log_level: Option<LogLevel>,
+}
+
+/// Which configuration.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+}
+
+/// How to print a report.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct RunArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Do everything but the reboot
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = flag)]
+    pub dry_run: Option<bool>,
+    /// One diagnostic pass with slot and health gating; never reboots
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true,
+        value_parser = flag)]
+    pub once: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct StatusArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Do not run the health script
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true,
+        value_parser = flag)]
+    pub skip_health: bool,
+    /// Do not try for a slot, and skip cluster health and policies
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true,
+        value_parser = flag)]
+    pub skip_lock: bool,
+    /// Shape of the report
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: OutputFormat,
+}
+
+/// Arguments of `simulate`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct SimulateArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Shape of the report
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: OutputFormat,
+}
+
+/// Arguments of `validate-config`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct ValidateArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Shape of the report
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: OutputFormat,
+}
+
+/// Arguments of `version`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct VersionArgs {
+    /// Shape of the report
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: OutputFormat,
+}
+
+/// Arguments of `history`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct HistoryArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The newest so many entries
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+    /// Shape of the report
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: OutputFormat,
+}
+
+/// Arguments of `store`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct StoreArgs {
+    /// What to do with the store.
+    #[command(subcommand)]
+    pub command: StoreCommand,
+    /// The configuration file that names the store
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// The store's file itself, without any configuration
+    #[arg(long, global = true, value_name = "DB", conflicts_with = "config")]
+    pub path: Option<PathBuf>,
+}
+
+/// What to do with the store.
+#[derive(Clone, Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Print every record as JSON
+    Dump,
+    /// Check the file and every record in it
+    Check,
+    /// Copy the store into a new file while daemons go on
+    Backup {
+        /// Where to write the copy; must not exist
+        file: PathBuf,
+    },
+    /// Put a backup in the store's place; starts a new epoch, paused
+    Restore {
+        /// The backup
+        file: PathBuf,
+    },
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct DemoArgs {
+    /// How many machines to pretend
+    #[arg(long, value_name = "N", default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub nodes: u32,
+    /// How many may be down at once
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub slots: u32,
+    /// A machine that does not come back, such as node-3
+    #[arg(long, value_name = "NODE")]
+    pub fail: Option<String>,
+    /// How long a pretended reboot takes
+    #[arg(long, value_name = "SECONDS", default_value_t = 2,
+        value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub seconds: u64,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_parser = shell, value_name = "bash|zsh|fish")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct ManArgs {
+    /// The page to print, such as clusterrebootd-run.8
+    #[arg(
+        value_name = "PAGE",
+        default_value = "clusterrebootd.8",
+        conflicts_with = "out"
+    )]
+    pub page: String,
+    /// Write every page into this directory
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// The spellings of Go's flag package, which scripts for the original daemon may use.
+fn flag(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    }
+}
+
+fn log_format(word: &str) -> Result<LogFormat, &'static str> {
+    LogFormat::from_word(word).ok_or("write json, text or auto")
+}
+
+fn log_level(word: &str) -> Result<LogLevel, &'static str> {
+    LogLevel::from_word(word).ok_or("write error, warn, info or debug")
+}
+
+fn shell(word: &str) -> Result<clap_complete::Shell, &'static str> {
+    match word {
+        "bash" => Ok(clap_complete::Shell::Bash),
+        "zsh" => Ok(clap_complete::Shell::Zsh),
+        "fish" => Ok(clap_complete::Shell::Fish),
+        _ => Err("write bash, zsh or fish"),
+    }
+}

@@ -1,0 +1,198 @@
+//! Manual pages: one for the program, one for each command, one for the configuration.
+
+use super::teach::{Lesson, lesson};
+use crate::config::{Default, Key, NODE_KEYS};
+use roff::{Roff, bold, italic, roman};
+use std::io;
+
+const SOURCE: &str = concat!("clusterrebootd ", env!("CARGO_PKG_VERSION"));
+const MANUAL: &str = "System Administration";
+
+/// A manual page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Its file name, such as `clusterrebootd-run.8`.
+    pub name: String,
+    /// Its text, for man(1).
+    pub text: Vec<u8>,
+}
+
+/// Every manual page, the program's own first.
+///
+/// # Errors
+/// None that can happen while writing to memory; passed on all the same.
+pub fn pages() -> io::Result<Vec<Page>> {
+    let mut definition = super::command();
+    definition.build();
+    let mut pages = vec![command_page(&definition)?];
+    for command in definition
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+    {
+        pages.push(command_page(command)?);
+    }
+    pages.push(config_page()?);
+    Ok(pages)
+}
+
+fn command_page(command: &clap::Command) -> io::Result<Page> {
+    let lesson = lesson(command.get_name());
+    let title = command
+        .get_display_name()
+        .unwrap_or(command.get_name())
+        .to_owned();
+    let man = clap_mangen::Man::new(command.clone().after_help(""))
+        .title(title.to_uppercase())
+        .section("8")
+        .source(SOURCE)
+        .manual(MANUAL);
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    if let Some(lesson) = lesson {
+        lesson_sections(lesson).to_writer(&mut text)?;
+    }
+    see_also(&title).to_writer(&mut text)?;
+    Ok(Page {
+        name: format!("{title}.8"),
+        text,
+    })
+}
+
+fn lesson_sections(lesson: &Lesson) -> Roff {
+    let mut page = Roff::new();
+    page.control("SH", ["EXIT STATUS"]);
+    for exit in lesson.exits {
+        page.control("TP", []);
+        page.text([bold(exit.code().to_string())]);
+        page.text([roman(exit.doc())]);
+    }
+    page.control("SH", ["EXAMPLES"]);
+    for example in lesson.examples {
+        page.control("TP", []);
+        page.text([bold(example.line)]);
+        page.text([roman(example.says)]);
+    }
+    page
+}
+
+fn see_also(title: &str) -> Roff {
+    let others = [("clusterrebootd", "(8)"), ("clusterrebootd.yaml", "(5)")];
+    let mut inlines = Vec::new();
+    for (name, section) in others.into_iter().filter(|(name, _)| *name != title) {
+        if !inlines.is_empty() {
+            inlines.push(roman(", "));
+        }
+        inlines.extend([bold(name), roman(section)]);
+    }
+    let mut page = Roff::new();
+    page.control("SH", ["SEE ALSO"]);
+    page.text(inlines);
+    page
+}
+
+fn config_page() -> io::Result<Page> {
+    let mut page = Roff::new();
+    page.control("TH", ["CLUSTERREBOOTD.YAML", "5", "", SOURCE, MANUAL]);
+    page.control("SH", ["NAME"]);
+    page.text([roman(
+        "clusterrebootd.yaml - configuration of clusterrebootd",
+    )]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([
+        roman("The file is YAML, by default "),
+        italic(crate::config::DEFAULT_PATH),
+        roman(
+            ". Unknown keys are errors. Times are whole seconds. A key without a value, or null, \
+             means its default; so does 0 where 0 is out of range. ",
+        ),
+        bold("clusterrebootd validate-config"),
+        roman(" lists every problem at once."),
+    ]);
+    page.control("SH", ["KEYS"]);
+    for key in NODE_KEYS {
+        key_paragraph(&mut page, key);
+    }
+    let mut text = Vec::new();
+    page.to_writer(&mut text)?;
+    see_also("clusterrebootd.yaml").to_writer(&mut text)?;
+    Ok(Page {
+        name: "clusterrebootd.yaml.5".to_owned(),
+        text,
+    })
+}
+
+fn key_paragraph(page: &mut Roff, key: &Key) {
+    page.control("TP", []);
+    page.text([
+        bold(key.path),
+        roman(" ("),
+        italic(key.kind.noun()),
+        roman(")"),
+    ]);
+    let rules = key.rules();
+    let rule = if rules.is_empty() {
+        String::new()
+    } else {
+        format!(" Rule: {rules}.")
+    };
+    let default = match key.default {
+        Default::Nothing => String::new(),
+        Default::Required => " Required.".to_owned(),
+        default => format!(" Default: {}.", default.text()),
+    };
+    page.text([roman(format!("{}{rule}{default}", key.doc))]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(name: &str) -> String {
+        let page = pages()
+            .unwrap()
+            .into_iter()
+            .find(|page| page.name == name)
+            .unwrap();
+        String::from_utf8(page.text).unwrap()
+    }
+
+    #[test]
+    fn there_is_a_page_for_every_command() {
+        let names: Vec<String> = pages().unwrap().into_iter().map(|page| page.name).collect();
+        for command in super::super::command().get_subcommands() {
+            let name = format!("clusterrebootd-{}.8", command.get_name());
+            assert!(names.contains(&name), "{name} is missing of {names:?}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_page_has_every_key_with_its_default() {
+        // The roff notation writes a dash as \- and keeps the rest.
+        let text = page("clusterrebootd.yaml.5").replace("\\-", "-");
+        for key in NODE_KEYS {
+            assert!(text.contains(key.path), "{}", key.path);
+        }
+        assert!(text.contains("Default: 90."), "{text}");
+        assert!(text.is_ascii(), "every version of man can show it");
+    }
+
+    #[test]
+    fn a_command_page_tells_how_it_ends() {
+        let text = page("clusterrebootd-simulate.8");
+        assert!(
+            text.contains("EXIT STATUS") && text.contains("a detector failed"),
+            "{text}"
+        );
+        assert!(
+            !page("clusterrebootd.8").contains('\u{1b}'),
+            "no colours in a page"
+        );
+    }
+}

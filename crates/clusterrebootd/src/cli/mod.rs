@@ -1,0 +1,79 @@
+//! The command line: what it takes, what it teaches, and how a wrong one ends.
+//!
+//! Help, completions and manual pages come from the same definitions.
+
+mod arguments;
+mod manual;
+mod spelling;
+mod teach;
+
+pub use arguments::{
+    Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HistoryArgs, LogArgs, ManArgs,
+    OutputFormat, RunArgs, SimulateArgs, StatusArgs, StoreArgs, StoreCommand, ValidateArgs,
+    VersionArgs,
+};
+pub use manual::{Page, pages};
+pub use spelling::normalise;
+pub use teach::{Example, Lesson, lesson};
+
+use crate::exit::ExitCode;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+
+/// A command line that ends the process at once: help that was asked for, or a usage error.
+#[derive(Debug)]
+pub struct UsageExit {
+    /// 0 for help and version, 64 for everything else.
+    pub exit: ExitCode,
+    error: clap::Error,
+}
+
+// === impl UsageExit ===
+
+impl UsageExit {
+    fn new(error: clap::Error) -> Self {
+        let exit = match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::Success,
+            _ => ExitCode::Usage,
+        };
+        Self { exit, error }
+    }
+
+    /// Shows it: help on stdout, errors on stderr; colours on terminals only. Nothing is left to
+    /// tell if that fails.
+    pub fn print(&self) {
+        let _ = self.error.print();
+    }
+}
+
+impl std::fmt::Display for UsageExit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+/// The whole definition, with examples and exit codes in every help.
+pub fn command() -> clap::Command {
+    teach::taught(Cli::command())
+}
+
+/// Reads a command line; the first of `args` is the program's name.
+///
+/// # Errors
+/// Help that was asked for, and every usage error.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, UsageExit> {
+    let definition = command();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let args = normalise(&args, &definition).map_err(|misplaced| {
+        UsageExit::new(
+            definition
+                .clone()
+                .error(ErrorKind::UnknownArgument, misplaced),
+        )
+    })?;
+    let matches = definition
+        .try_get_matches_from(args)
+        .map_err(UsageExit::new)?;
+    Cli::from_arg_matches(&matches).map_err(UsageExit::new)
+}

@@ -1,0 +1,278 @@
+//! What every help and manual page teaches beyond the flags: examples and exit codes.
+
+use crate::exit::ExitCode;
+use clap::builder::StyledStr;
+use std::fmt::Write;
+
+/// A command line and what it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// The command line.
+    pub line: &'static str,
+    /// What it does.
+    pub says: &'static str,
+}
+
+/// What there is to learn about one command.
+#[derive(Clone, Copy, Debug)]
+pub struct Lesson {
+    /// The command's name.
+    pub command: &'static str,
+    /// How it is used.
+    pub examples: &'static [Example],
+    /// How it can end.
+    pub exits: &'static [ExitCode],
+}
+
+const fn example(line: &'static str, says: &'static str) -> Example {
+    Example { line, says }
+}
+
+use ExitCode::{
+    DetectorFailed, HealthBlocked, InvalidConfig, KillSwitch, NoSlot, RuntimeFailure, Success,
+    Usage,
+};
+
+const PASS: &[ExitCode] = &[
+    Success,
+    RuntimeFailure,
+    InvalidConfig,
+    HealthBlocked,
+    NoSlot,
+    KillSwitch,
+    Usage,
+];
+
+/// Every command's lesson; the first is the program's own.
+const LESSONS: &[Lesson] = &[
+    Lesson {
+        command: "clusterrebootd",
+        examples: &[
+            example(
+                "clusterrebootd validate-config",
+                "check the configuration first",
+            ),
+            example("clusterrebootd simulate", "see whether the detectors work"),
+            example(
+                "clusterrebootd status",
+                "see what a pass would find, without a reboot",
+            ),
+            example(
+                "clusterrebootd run --dry-run",
+                "run the daemon, but never reboot",
+            ),
+            example("clusterrebootd demo", "watch a pretended fleet roll"),
+        ],
+        exits: ExitCode::ALL,
+    },
+    Lesson {
+        command: "run",
+        examples: &[
+            example(
+                "clusterrebootd run",
+                "the daemon, as the systemd unit starts it",
+            ),
+            example("clusterrebootd run --dry-run", "everything but the reboot"),
+            example(
+                "clusterrebootd run --once",
+                "one pass that gives its slot back",
+            ),
+            example(
+                "clusterrebootd run --dry-run=false",
+                "overrule dry_run of the file",
+            ),
+        ],
+        exits: PASS,
+    },
+    Lesson {
+        command: "status",
+        examples: &[
+            example(
+                "clusterrebootd status",
+                "one pass, reported; nothing is published",
+            ),
+            example(
+                "clusterrebootd status --skip-lock",
+                "leave the fleet out of it",
+            ),
+            example("clusterrebootd status -o json", "the same for programs"),
+        ],
+        exits: PASS,
+    },
+    Lesson {
+        command: "simulate",
+        examples: &[
+            example("clusterrebootd simulate", "run every detector once"),
+            example("clusterrebootd simulate -o json", "the same for programs"),
+        ],
+        exits: &[
+            Success,
+            RuntimeFailure,
+            InvalidConfig,
+            DetectorFailed,
+            Usage,
+        ],
+    },
+    Lesson {
+        command: "validate-config",
+        examples: &[
+            example(
+                "clusterrebootd validate-config",
+                "check the installed configuration",
+            ),
+            example(
+                "clusterrebootd validate-config --config new.yaml",
+                "check another file",
+            ),
+            example(
+                "clusterrebootd validate-config -o json",
+                "problems for programs",
+            ),
+        ],
+        exits: &[Success, InvalidConfig, Usage],
+    },
+    Lesson {
+        command: "history",
+        examples: &[example(
+            "clusterrebootd history --limit 5",
+            "the five newest entries",
+        )],
+        exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
+    },
+    Lesson {
+        command: "store",
+        examples: &[
+            example("clusterrebootd store dump", "what the store holds, as JSON"),
+            example("clusterrebootd store check", "whether it is sound"),
+            example(
+                "clusterrebootd store backup fleet.bak",
+                "copy it while daemons go on",
+            ),
+            example(
+                "clusterrebootd store restore fleet.bak",
+                "put the copy in its place",
+            ),
+        ],
+        exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
+    },
+    Lesson {
+        command: "demo",
+        examples: &[
+            example("clusterrebootd demo", "five machines, one slot"),
+            example("clusterrebootd demo --nodes 9 --slots 3", "three at a time"),
+            example(
+                "clusterrebootd demo --fail node-2",
+                "one does not come back",
+            ),
+        ],
+        exits: &[Success, RuntimeFailure, Usage],
+    },
+    Lesson {
+        command: "version",
+        examples: &[example("clusterrebootd version -o json", "for programs")],
+        exits: &[Success, Usage],
+    },
+    Lesson {
+        command: "completions",
+        examples: &[example(
+            "clusterrebootd completions bash > /etc/bash_completion.d/clusterrebootd",
+            "for every bash of this machine",
+        )],
+        exits: &[Success, RuntimeFailure, Usage],
+    },
+    Lesson {
+        command: "man",
+        examples: &[
+            example("clusterrebootd man | man -l -", "read the manual page"),
+            example(
+                "clusterrebootd man clusterrebootd.yaml.5 | man -l -",
+                "every key",
+            ),
+            example(
+                "clusterrebootd man --out /usr/local/share/man",
+                "write all pages",
+            ),
+        ],
+        exits: &[Success, RuntimeFailure, Usage],
+    },
+];
+
+/// The lesson about a command, `clusterrebootd` for the program itself.
+pub fn lesson(command: &str) -> Option<&'static Lesson> {
+    LESSONS.iter().find(|lesson| lesson.command == command)
+}
+
+/// Adds the lessons to the help of the program and each of its commands.
+pub(super) fn taught(definition: clap::Command) -> clap::Command {
+    let note = definition.get_after_help().map(ToString::to_string);
+    let taught = with_lesson(definition, note.as_deref());
+    taught.mut_subcommands(|command| with_lesson(command, None))
+}
+
+fn with_lesson(command: clap::Command, note: Option<&str>) -> clap::Command {
+    let Some(lesson) = lesson(command.get_name()) else {
+        return command;
+    };
+    let header = *command.get_styles().get_header();
+    let literal = *command.get_styles().get_literal();
+    let mut text = StyledStr::new();
+    // Writing into a string cannot fail.
+    let _ = writeln!(text, "{header}Examples:{header:#}");
+    for example in lesson.examples {
+        let _ = writeln!(
+            text,
+            "  {literal}{}{literal:#}\n      {}",
+            example.line, example.says
+        );
+    }
+    let _ = write!(text, "\n{header}Exit codes:{header:#}");
+    for exit in lesson.exits {
+        let _ = write!(
+            text,
+            "\n  {literal}{:>2}{literal:#}  {}",
+            exit.code(),
+            exit.doc()
+        );
+    }
+    if let Some(note) = note {
+        let _ = write!(text, "\n\n{note}");
+    }
+    command.after_help(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    #[test]
+    fn every_command_has_a_lesson_and_every_lesson_a_command() {
+        let definition = crate::cli::command();
+        for command in definition.get_subcommands() {
+            assert!(
+                lesson(command.get_name()).is_some(),
+                "{}",
+                command.get_name()
+            );
+        }
+        for lesson in &LESSONS[1..] {
+            assert!(
+                definition.find_subcommand(lesson.command).is_some(),
+                "{}",
+                lesson.command
+            );
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line_that_parses() {
+        for example in LESSONS.iter().flat_map(|lesson| lesson.examples) {
+            let words = example
+                .line
+                .split(' ')
+                .take_while(|word| !matches!(*word, "|" | ">"));
+            let args: Vec<OsString> = words.map(OsString::from).collect();
+            assert!(crate::cli::parse(args).is_ok(), "{}", example.line);
+        }
+    }
+}

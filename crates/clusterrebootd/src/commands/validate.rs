@@ -1,0 +1,45 @@
+//! `validate-config`: every problem of a configuration at once.
+
+use super::{complain, print_json, print_then};
+use crate::cli::{OutputFormat, ValidateArgs};
+use crate::config::{ConfigProblems, Settings};
+use crate::exit::ExitCode;
+use serde_json::json;
+use std::io::{IsTerminal, Write};
+
+/// Runs the command.
+pub(super) fn run(args: &ValidateArgs) -> ExitCode {
+    match (Settings::load(&args.config.config), args.output) {
+        (Ok(settings), OutputFormat::Text) => valid(args, &settings),
+        (Ok(settings), OutputFormat::Json) => print_json(
+            &json!({
+                "file": args.config.config,
+                "valid": true,
+                "problems": [],
+                "warnings": settings.warnings(),
+            }),
+            ExitCode::Success,
+        ),
+        (Err(problems), OutputFormat::Text) => refuse(&problems),
+        (Err(problems), OutputFormat::Json) => {
+            print_json(&problems.to_json(), ExitCode::InvalidConfig)
+        }
+    }
+}
+
+fn valid(args: &ValidateArgs, settings: &Settings) -> ExitCode {
+    for warning in settings.warnings() {
+        complain(&format!("warning: {warning}"));
+    }
+    let report = format!("{}: configuration is valid\n", args.config.config.display());
+    print_then(report.as_bytes(), ExitCode::Success)
+}
+
+/// Shows a configuration's problems on stderr: what every command does that cannot start for them.
+pub(crate) fn refuse(problems: &ConfigProblems) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    let colour = stderr.is_terminal() && !super::is_colour_unwanted();
+    // Nothing is left to tell if this fails; the exit code says it all the same.
+    let _ = writeln!(stderr, "invalid configuration\n{}", problems.render(colour));
+    ExitCode::InvalidConfig
+}

@@ -1,0 +1,225 @@
+//! The command line of the real binary: help, usage errors and their exit codes.
+
+#![allow(clippy::unwrap_used, missing_docs)] // a test fails best where it fails
+
+use assert_cmd::Command;
+use std::path::Path;
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn clusterrebootd(args: &[&str]) -> Ran {
+    let output = Command::cargo_bin("clusterrebootd")
+        .unwrap()
+        .args(args)
+        .output()
+        .unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn every_usage_error_ends_with_64_on_stderr() {
+    let table: &[&[&str]] = &[
+        &[],
+        &["bogus"],
+        &["--bogus"],
+        &["run", "--bogus"],
+        &["run", "bogus"],
+        &["run", "-bogus"],
+        &["run", "-x"],
+        &["run", "--config"],
+        &["run", "--dry-run=perhaps"],
+        &["run", "--once", "-h"],
+        &["run", "--bogus", "-h"],
+        &["bogus", "-h"],
+        &["help", "bogus"],
+        &["status", "--once"],
+        &["status", "-o", "yaml"],
+        &["simulate", "--dry-run"],
+        &["version", "--config", "x"],
+        &["run", "--log-level", "loud"],
+        &["history", "--limit", "-1"],
+        &["store"],
+        &["store", "dump", "--config", "a", "--path", "b"],
+        &["demo", "--nodes", "0"],
+        &["completions"],
+        &["completions", "elvish"],
+        &["man", "nothing.1"],
+    ];
+    for args in table {
+        let ran = clusterrebootd(args);
+        assert_eq!(ran.code, 64, "{args:?}\n{}", ran.stderr);
+        assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_that_is_asked_for_ends_with_0_on_stdout() {
+    let table: &[&[&str]] = &[
+        &["--help"],
+        &["-h"],
+        &["-help"],
+        &["help"],
+        &["help", "run"],
+        &["run", "--help"],
+        &["run", "-h"],
+        &["run", "-help"],
+        &["run", "--once", "--help"],
+        &["store", "dump", "--help"],
+        &["--version"],
+    ];
+    for args in table {
+        let ran = clusterrebootd(args);
+        assert_eq!(ran.code, 0, "{args:?}\n{}", ran.stderr);
+        assert!(ran.stderr.is_empty() && !ran.stdout.is_empty(), "{args:?}");
+        assert!(
+            !ran.stdout.contains('\u{1b}'),
+            "colours on terminals only: {args:?}"
+        );
+    }
+}
+
+#[test]
+fn help_teaches() {
+    insta::assert_snapshot!("help", clusterrebootd(&["--help"]).stdout);
+    insta::assert_snapshot!("help_run", clusterrebootd(&["run", "--help"]).stdout);
+    insta::assert_snapshot!(
+        "usage_unknown_flag",
+        clusterrebootd(&["run", "--dry-rn"]).stderr
+    );
+}
+
+const VALID: &str = "\
+node_name: node-a
+reboot_required_detectors: [{type: file, path: /run/reboot-required}]
+health_script: /bin/true
+store: {embedded: {}}
+";
+
+fn with_config(text: &str, then: impl FnOnce(&str)) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.yaml");
+    std::fs::write(&path, text).unwrap();
+    then(path.to_str().unwrap());
+}
+
+#[test]
+fn a_valid_configuration_ends_with_0_however_the_flag_is_spelt() {
+    with_config(VALID, |path| {
+        for args in [
+            &["validate-config", "--config", path][..],
+            &["validate-config", "-config", path],
+            &["validate-config", &format!("-config={path}")],
+            &["validate-config", "--config", "/nowhere", "--config", path],
+        ] {
+            let ran = clusterrebootd(args);
+            assert_eq!(ran.code, 0, "{args:?}\n{}", ran.stderr);
+            assert_eq!(ran.stdout, format!("{path}: configuration is valid\n"));
+        }
+    });
+}
+
+#[test]
+fn an_invalid_configuration_ends_with_2_and_its_problems() {
+    with_config("node_nam: a\n", |path| {
+        let ran = clusterrebootd(&["validate-config", "--config", path]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert!(
+            ran.stderr.starts_with("invalid configuration\n"),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr.contains("did you mean `node_name`?"),
+            "{}",
+            ran.stderr
+        );
+
+        let ran = clusterrebootd(&["validate-config", "-o", "json", "--config", path]);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, &report["valid"]), (2, &false.into()));
+        assert_eq!(report["problems"].as_array().unwrap().len(), 5);
+    });
+    let ran = clusterrebootd(&["validate-config", "--config", "/nowhere/config.yaml"]);
+    assert_eq!(
+        ran.code, 2,
+        "a file that is not there is no valid configuration"
+    );
+}
+
+#[test]
+fn version_tells_what_was_built() {
+    let ran = clusterrebootd(&["version"]);
+    assert!(
+        ran.stdout.starts_with("clusterrebootd 0."),
+        "{}",
+        ran.stdout
+    );
+    let ran = clusterrebootd(&["version", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        (ran.code, &report["version"]),
+        (0, &env!("CARGO_PKG_VERSION").into())
+    );
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = clusterrebootd(&["completions", shell]);
+        assert_eq!(ran.code, 0);
+        assert!(ran.stdout.contains("validate-config"), "{shell}");
+    }
+}
+
+#[test]
+fn manual_pages_are_written_where_man_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = clusterrebootd(&["man", "--out", dir.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let size = |name: &str| {
+        std::fs::metadata(dir.path().join(Path::new(name)))
+            .unwrap()
+            .len()
+    };
+    assert!(size("man8/clusterrebootd.8") > 500);
+    assert!(size("man8/clusterrebootd-validate-config.8") > 500);
+    assert!(size("man5/clusterrebootd.yaml.5") > 5000);
+    assert_eq!(clusterrebootd(&["man", "--out", "/dev/null/x"]).code, 1);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_not_a_failure() {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("clusterrebootd"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = command
+        .arg("version")
+        .stdout(Stdio::from(writer))
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("clusterrebootd");
+    let output = std::process::Command::new(binary)
+        .arg("version")
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
