@@ -5,12 +5,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+pub mod agent;
 pub mod backoff;
 pub mod boot;
 pub mod fleet;
+pub mod gates;
 pub mod group;
 pub mod id;
 pub mod line;
+pub mod need;
+pub mod outcome;
 pub mod policy;
 pub mod undo;
 pub mod window;

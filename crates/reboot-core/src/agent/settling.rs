@@ -1,0 +1,181 @@
+//! Before anything else: holds and debts that a former run of this node left behind.
+
+use super::hold::{local_report, report_of};
+use super::step::Turn;
+use super::{Effect, Held, Newest, News, Purpose, Stage, Step, Tag};
+use crate::gates::{Evidence, Findings};
+use crate::group::{Action, Hold, Phase, Refusal, Way};
+use crate::id::GroupName;
+use crate::outcome::Outcome;
+use crate::undo::Undo;
+use crate::write::{Trouble, Write, Written};
+
+// === impl Turn ===
+
+impl Turn<'_> {
+    /// Looks for our own holds in every group.
+    pub(super) fn settle(&mut self) {
+        self.agent.stage = Stage::Settling;
+        self.agent.asked = None;
+        self.agent.hold = None;
+        self.begin_pass(Purpose::Peek, Evidence::default());
+    }
+
+    pub(super) fn settled(&mut self, evidence: &Evidence) {
+        let Some(seen) = &evidence.fleet else { return };
+        let findings = match &seen.what {
+            Ok(findings) => findings.clone(),
+            Err(error) => {
+                let message = format!("the store is out of reach: {error}");
+                self.tell_outcome(local_report(Outcome::LockUnavailable, message));
+                self.retry_later();
+                return;
+            }
+        };
+        self.agent.owed = findings.owed.clone();
+        match findings.own_hold {
+            Some((group, hold)) => self.take_up(group, *hold),
+            None => self.pay_debts(),
+        }
+    }
+
+    fn take_up(&mut self, group: GroupName, hold: Hold) {
+        if hold.machine_id != self.agent.settings.identity.machine_id {
+            let (node, number) = (hold.node, hold.number);
+            return self.finish(report_of(&Refusal::OtherMachine { node, number }));
+        }
+        let is_ours = hold.instance == self.agent.settings.identity.instance;
+        self.agent.hold = Some(Held {
+            group,
+            number: hold.number,
+            phase: hold.phase,
+            owner: hold.instance,
+            need: hold.need,
+            fenced: hold.fenced,
+            boot: hold.boot,
+            undo: hold.undo,
+        });
+        match is_ours {
+            true => self.resume(),
+            false => self.adopt(),
+        }
+    }
+
+    fn adopt(&mut self) {
+        let Some(session) = self.agent.session.clone() else {
+            return;
+        };
+        let identity = self.agent.settings.identity.clone();
+        self.set_step(Step::Adopting);
+        self.ask_as_owner(|owner| Action::Adopt {
+            owner,
+            identity,
+            session,
+        });
+    }
+
+    pub(super) fn adopted(&mut self) {
+        if let Some(hold) = &mut self.agent.hold {
+            hold.owner = self.agent.settings.identity.instance.clone();
+        }
+        self.tell_step("adopted", "took over the hold of a former run".to_owned());
+        self.resume();
+    }
+
+    /// Goes on where the former run was, as far as that is safe.
+    fn resume(&mut self) {
+        let Some(hold) = &self.agent.hold else { return };
+        let is_new_boot = hold.boot.differs_from(&self.agent.settings.identity.boot);
+        match (hold.phase, is_new_boot) {
+            (Phase::Claimed, _) => self.release(Way::GivenBack),
+            (Phase::Draining | Phase::Rebooting | Phase::Returned, true) => self.record_return(),
+            (Phase::Rebooting, false) if self.is_issued() => self.become_issued(),
+            (Phase::Draining | Phase::Rebooting, false) => self.undo_then(Way::NeverIssued),
+            (Phase::Returned, false) => self.record_return(),
+        }
+    }
+
+    /// What is ours to undo without a hold: a broken hold's list, or one that a crash left.
+    pub(super) fn pay_debts(&mut self) {
+        let mut debts = self.agent.notebook.changes.clone();
+        debts.merge(&self.agent.owed);
+        if debts.is_empty() {
+            return self.find();
+        }
+        self.agent.stage = Stage::PayingDebts;
+        self.emit(Effect::Undo(debts));
+    }
+
+    pub(super) fn debts_undone(&mut self, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.agent.notebook.changes = Undo::default();
+                self.save();
+                let undone = std::mem::take(&mut self.agent.owed);
+                if undone.is_empty() {
+                    return self.find();
+                }
+                let node = self.agent.settings.identity.node.clone();
+                self.write(Tag::Undone, Write::Undone { node, undone });
+            }
+            Err(error) => {
+                self.tell_outcome(local_report(Outcome::HookFailed, error));
+                self.retry_later();
+            }
+        }
+    }
+
+    pub(super) fn debt_paid(&mut self, result: &Result<Written, Trouble>) {
+        self.complain("record what was undone", result);
+        if self.agent.stage == Stage::PayingDebts {
+            self.find();
+        }
+    }
+
+    /// While a hold waits: is it still ours?
+    pub(super) fn peeked_at_hold(&mut self, evidence: &Evidence) {
+        let Some(findings) = evidence.findings() else {
+            return;
+        };
+        let number = self.agent.hold.as_ref().map(|hold| hold.number);
+        let found = findings.own_hold.as_ref().map(|(_, hold)| hold.number);
+        if found != number {
+            self.lose_hold("it is no longer in the record: an operator broke it");
+        }
+    }
+
+    /// An agent that reads less than it has seen must not act: the store was put back.
+    pub(super) fn refuse_older_state(&mut self, findings: Findings) -> Result<Findings, String> {
+        let settings = &self.agent.settings;
+        let place = format!("{}#{}", settings.place, settings.group);
+        let (epoch, generation) = findings.mark;
+        let newest = self
+            .agent
+            .notebook
+            .newest
+            .as_ref()
+            .filter(|newest| newest.place == place);
+        if let Some(newest) = newest {
+            let seen = (newest.epoch, newest.generation);
+            if findings.mark < seen {
+                let error = format!(
+                    "the store shows epoch {epoch}, generation {generation}, but epoch {}, \
+                     generation {} was seen: it lost commits. Restore it with `store restore`, \
+                     which starts a new epoch",
+                    seen.0, seen.1
+                );
+                self.tell(News::Trouble {
+                    what: "read the group",
+                    error: error.clone(),
+                });
+                return Err(error);
+            }
+        }
+        self.agent.notebook.newest = Some(Newest {
+            place,
+            epoch,
+            generation,
+        });
+        Ok(findings)
+    }
+}
