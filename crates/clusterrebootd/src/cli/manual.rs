@@ -124,8 +124,18 @@ fn config_page() -> io::Result<Page> {
     see_also("clusterrebootd.yaml").to_writer(&mut text)?;
     Ok(Page {
         name: "clusterrebootd.yaml.5".to_owned(),
-        text,
+        text: without_unicode(&text),
     })
+}
+
+/// The few characters beyond ASCII by their groff_char(7) names, for every version of man.
+fn without_unicode(text: &[u8]) -> Vec<u8> {
+    let names = [('≥', "\\(>="), ('×', "\\(mu"), ('–', "\\(en")];
+    let mut text = String::from_utf8_lossy(text).into_owned();
+    for (character, name) in names {
+        text = text.replace(character, name);
+    }
+    text.into_bytes()
 }
 
 fn key_paragraph(page: &mut Roff, key: &Key) {
