@@ -8,7 +8,15 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+pub mod boot;
+pub mod clock;
+pub mod detector;
 mod error;
+pub mod hooks;
+pub mod killswitch;
+mod look;
 pub mod process;
+pub mod script;
+pub mod watch;
 
 pub use error::HostError;

@@ -10,8 +10,6 @@
 mod group;
 mod output;
 
-pub(crate) use group::not_started;
-
 use group::Group;
 use output::Output;
 use std::fmt;

@@ -13,10 +13,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 
 /// Longer than anything here takes; only a failing test waits for it.
-pub const FAR: Duration = Duration::from_secs(30);
+pub(crate) const FAR: Duration = Duration::from_secs(30);
 
 /// Awaits what must come; panics where it does not.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(FAR, future).await {
         Ok(value) => value,
         Err(_) => panic!("waited {FAR:?} in vain for: {what}"),
@@ -25,7 +25,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// Writes an executable file. Another process does it: were the file open for writing here while
 /// some other test starts a program, running the file would fail as busy.
-pub fn script(path: &Path, text: &str) -> PathBuf {
+pub(crate) fn script(path: &Path, text: &str) -> PathBuf {
     let mut shell = Command::new("sh");
     shell.args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"]);
     let mut shell = shell.arg(path).stdin(Stdio::piped()).spawn().unwrap();
@@ -37,13 +37,13 @@ pub fn script(path: &Path, text: &str) -> PathBuf {
 }
 
 /// A command line that runs a piece of shell.
-pub fn shell(text: &str) -> Vec<String> {
+pub(crate) fn shell(text: &str) -> Vec<String> {
     vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()]
 }
 
 /// A pipe that processes open by its path: what they write comes here, and when the last of them
 /// is dead, it ends.
-pub struct Witness {
+pub(crate) struct Witness {
     reader: BufReader<pipe::Receiver>,
     writer: Option<PipeWriter>,
 }
@@ -51,7 +51,7 @@ pub struct Witness {
 // === impl Witness ===
 
 impl Witness {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
         let reader = pipe::Receiver::from_owned_fd(reader.into()).unwrap();
         Self {
@@ -61,13 +61,13 @@ impl Witness {
     }
 
     /// Where a process finds it, as long as nobody has asked for its end.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         let writer = self.writer.as_ref().unwrap();
         format!("/proc/{}/fd/{}", std::process::id(), writer.as_raw_fd())
     }
 
     /// The next line that somebody writes.
-    pub async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();
         soon("a line", self.reader.read_line(&mut line))
             .await
@@ -76,7 +76,7 @@ impl Witness {
     }
 
     /// Waits until nobody who opened it is alive; what they wrote meanwhile is returned.
-    pub async fn gone(&mut self) -> String {
+    pub(crate) async fn gone(&mut self) -> String {
         self.writer = None;
         let mut rest = String::new();
         let read = self.reader.read_to_string(&mut rest);
