@@ -123,7 +123,8 @@ fn messages_name_the_numbers() {
     let expected = [
         "2 of 5 known nodes are healthy, 3 are required (min_healthy_fraction 0.6)",
         "2 of 5 known nodes are healthy, 4 are required (min_healthy_absolute 4)",
-        "only fallback nodes would be left while this one is down: b (forbid_if_only_fallback_left)",
+        "only fallback nodes would be left while this one is down: b \
+         (forbid_if_only_fallback_left)",
     ];
     assert_eq!(messages, expected);
     let alone = said(&policies("- 2 b"), &[]);
