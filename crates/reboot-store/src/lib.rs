@@ -3,6 +3,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod embedded;
 mod store;
 
 pub use store::{Interest, Store};

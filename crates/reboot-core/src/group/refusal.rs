@@ -157,6 +157,12 @@ pub enum Refusal {
         /// Its name.
         feature: String,
     },
+    /// There is no such group, and the request does not make one.
+    #[error("there is no group {group}: the first claim of one of its nodes makes it")]
+    NoGroup {
+        /// Its name.
+        group: GroupName,
+    },
     /// The record is gone though nodes say that they hold in it.
     #[error(
         "the group record is missing though {} say that they hold in it: restore the store, or \
@@ -204,6 +210,7 @@ impl Refusal {
             Self::BadMax { .. } => "bad_max",
             Self::NothingToBreak { .. } => "nothing_to_break",
             Self::UnknownFeature { .. } => "unknown_feature",
+            Self::NoGroup { .. } => "no_group",
             Self::GroupLost { .. } => "group_lost",
         }
     }

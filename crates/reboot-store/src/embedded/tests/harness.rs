@@ -1,0 +1,72 @@
+//! A store in a directory of its own, with a clock that the test moves.
+
+use crate::embedded::clock::Clock;
+use crate::embedded::{EmbeddedStore, Options};
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+/// A clock that stands until it is moved.
+pub(super) struct TestClock {
+    boot_id: String,
+    now: watch::Sender<i64>,
+}
+
+/// A store and the directory it lies in.
+pub(super) struct Bench {
+    pub(super) directory: TempDir,
+    pub(super) clock: Arc<TestClock>,
+}
+
+// === impl TestClock ===
+
+impl TestClock {
+    pub(super) fn new(boot_id: &str, now: i64) -> Arc<Self> {
+        let boot_id = boot_id.to_owned();
+        let (now, _) = watch::channel(now);
+        Arc::new(Self { boot_id, now })
+    }
+
+    pub(super) fn advance(&self, ms: i64) {
+        self.now.send_modify(|now| *now += ms);
+    }
+}
+
+impl Clock for TestClock {
+    fn boot_millis(&self) -> i64 {
+        *self.now.borrow()
+    }
+
+    fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+
+    fn reach(&self, boot_ms: i64) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut now = self.now.subscribe();
+        Box::pin(async move {
+            let _ = now.wait_for(|now| *now >= boot_ms).await;
+        })
+    }
+}
+
+// === impl Bench ===
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            clock: TestClock::new("boot-1", 5_000),
+        }
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.path().join("fleet.db")
+    }
+
+    pub(super) fn open(&self) -> EmbeddedStore {
+        EmbeddedStore::open_with(&self.path(), Options::default(), self.clock.clone()).unwrap()
+    }
+}

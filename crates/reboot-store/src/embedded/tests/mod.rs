@@ -1,0 +1,4 @@
+//! The embedded store on real files.
+
+mod conformance;
+mod harness;
