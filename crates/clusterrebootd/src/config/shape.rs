@@ -263,7 +263,7 @@ fn texts(check: super::schema::Check, path: &str, items: &[Node]) -> Result<Type
         let path = format!("{path}[{index}]");
         match &item.value {
             Value::Scalar { text, .. } => checked(check, &path, text, item.place),
-            _ => Err(Problem::at(item.place, "must be a text", "write it as \"…\"").of_key(&path)),
+            _ => Err(Problem::at(item.place, "must be a text", "put it in quotes").of_key(&path)),
         }
     });
     all(each).map(Typed::Texts)

@@ -1,0 +1,113 @@
+//! The names of log events, in one place.
+
+macro_rules! events {
+    ($($component:literal { $($(#[$doc:meta])* $variant:ident = $name:literal;)* })*) => {
+        /// What a log line is about.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Event {
+            $($($(#[$doc])* $variant,)*)*
+        }
+
+        impl Event {
+            /// Every event.
+            pub const ALL: &'static [Self] = &[$($(Self::$variant,)*)*];
+
+            /// The name in the log.
+            pub fn name(self) -> &'static str {
+                match self { $($(Self::$variant => $name,)*)* }
+            }
+
+            /// The part of the program it comes from.
+            pub fn component(self) -> &'static str {
+                match self { $($(Self::$variant => $component,)*)* }
+            }
+        }
+    };
+}
+
+events! {
+    // The contract: dashboards and alerts for the original rely on these.
+    "orchestrator" {
+        /// The kill switch was looked at.
+        KillSwitch = "kill_switch";
+        /// The maintenance windows were looked at.
+        MaintenanceWindow = "maintenance_window";
+        /// The detectors ran.
+        DetectorsEvaluated = "detectors_evaluated";
+        /// The health script ran.
+        HealthCheck = "health_check";
+        /// The peers' health was looked at.
+        ClusterHealthStatus = "cluster_health_status";
+        /// This node's health was published.
+        ClusterHealthUpdate = "cluster_health_update";
+        /// A peer appeared, changed or went missing.
+        ClusterPeerStatus = "cluster_peer_status";
+        /// The cooldown was looked at.
+        CooldownStatus = "cooldown_status";
+        /// A cooldown began.
+        CooldownStarted = "cooldown_started";
+        /// A cooldown ended.
+        CooldownCleared = "cooldown_cleared";
+        /// A slot was asked for.
+        LockAttempt = "lock_attempt";
+        /// The next try for a slot waits.
+        LockBackoff = "lock_backoff";
+        /// A slot was had.
+        LockAcquired = "lock_acquired";
+        /// No slot was had.
+        LockFailed = "lock_failed";
+        /// A slot was given back.
+        LockReleased = "lock_released";
+        /// A pass ended.
+        RunOutcome = "run_outcome";
+        /// The group or the fleet is paused, or no longer.
+        PauseStatus = "pause_status";
+        /// A place in the line was taken, kept or left.
+        LineStatus = "line_status";
+        /// A hook ran.
+        HookFinished = "hook_finished";
+        /// The fence stands: from here on the reboot is under way.
+        RebootFenced = "reboot_fenced";
+        /// The reboot command was issued.
+        RebootIssued = "reboot_issued";
+        /// The machine did not go down, or did not come back, in time.
+        RebootOverdue = "reboot_overdue";
+        /// The machine is back from its reboot.
+        RebootReturned = "reboot_returned";
+        /// What was changed for the reboot is being undone.
+        Undo = "undo";
+        /// Two machines bear one name.
+        IdentityConflict = "identity_conflict";
+    }
+    "daemon" {
+        /// The daemon started.
+        DaemonStarted = "daemon_started";
+        /// The daemon was told to stop.
+        DaemonStopping = "daemon_stopping";
+        /// The configuration was read again.
+        ConfigReloaded = "config_reloaded";
+        /// The configuration was not taken over.
+        ConfigRefused = "config_refused";
+        /// The configuration is allowed, but deserves a word.
+        ConfigWarning = "config_warning";
+        /// The metrics listener is bound.
+        MetricsListening = "metrics_listening";
+        /// The store can be reached, or no longer.
+        StoreStatus = "store_status";
+        /// Something of the daemon failed that it outlives.
+        InternalError = "internal_error";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = Event::ALL.iter().map(|event| event.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Event::ALL.len());
+    }
+}

@@ -1,0 +1,60 @@
+//! The shape of a log line for people.
+
+use super::{Event, Fields, LogLevel};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// `2026-03-07T11:45:12Z WARN  lock_failed: message name=value`, on one line whatever it holds.
+pub(super) fn line(
+    ts: Timestamp,
+    event: Event,
+    level: LogLevel,
+    message: &str,
+    fields: &Fields,
+    colour: bool,
+) -> String {
+    let word = format!("{:<5}", level.as_str().to_uppercase());
+    let word = match colour {
+        true => format!("\u{1b}[{}m{word}\u{1b}[0m", colour_of(level)),
+        false => word,
+    };
+    let message = escaped(message);
+    let mut line = format!("{ts:.0} {word} {}: {message}", event.name());
+    for (name, value) in fields {
+        line.push_str(&format!(" {name}={}", shown(value)));
+    }
+    line.push('\n');
+    line
+}
+
+fn colour_of(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Error => 31,
+        LogLevel::Warn => 33,
+        LogLevel::Info => 32,
+        LogLevel::Debug => 90,
+    }
+}
+
+/// Control characters would break the line, or worse, steer the terminal.
+fn escaped(text: &str) -> String {
+    let one = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
+/// A plain word as it is, any other text quoted, everything else as JSON.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_word(text) => text.clone(),
+        Value::String(text) => format!("{text:?}"),
+        other => escaped(&other.to_string()),
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=');
+    !text.is_empty() && text.chars().all(is_plain)
+}

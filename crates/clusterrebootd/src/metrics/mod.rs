@@ -1,0 +1,13 @@
+//! Metrics for Prometheus: every name and label of the contract, and where they are served.
+
+mod labels;
+mod listener;
+mod process;
+mod registry;
+
+pub use labels::{
+    Activity, CheckResult, Claim, Finding, Health, HealthState, Phase, Publication, Reading,
+    Switch, WindowState,
+};
+pub use listener::Listener;
+pub use registry::{Exposition, Metrics};
