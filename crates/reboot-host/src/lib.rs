@@ -10,9 +10,11 @@
 
 pub mod boot;
 pub mod clock;
+pub mod command;
 pub mod detector;
 mod error;
 pub mod hooks;
+pub mod journal;
 pub mod killswitch;
 mod look;
 pub mod process;

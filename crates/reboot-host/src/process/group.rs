@@ -69,7 +69,7 @@ impl Group {
             Some(_) => running.linger(LINGER).await,
             None => running.end().await,
         }
-        let exit = exit.map_or(Exit::TimedOut, exit_of);
+        let exit = exit.map_or(Exit::TimedOut, Exit::of);
         let mut running = self.0.take().expect("taken only here and on drop");
         Finished::of(exit, std::mem::take(&mut running.output))
     }
@@ -216,13 +216,6 @@ async fn read(pipe: &mut Option<pipe::Receiver>, output: &mut Output) -> bool {
 /// as far as we know.
 fn known(exit: io::Result<ExitStatus>) -> ExitStatus {
     exit.unwrap_or_else(|_| ExitStatus::from_raw(255 << 8))
-}
-
-fn exit_of(status: ExitStatus) -> Exit {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
-    }
 }
 
 /// Why a program could not be started, and what to check.

@@ -10,9 +10,13 @@
 mod group;
 mod output;
 
+pub(crate) use group::not_started;
+
 use group::Group;
 use output::Output;
 use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -117,6 +121,15 @@ impl Finished {
 }
 
 // === impl Exit ===
+
+impl Exit {
+    pub(crate) fn of(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
