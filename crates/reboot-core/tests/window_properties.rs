@@ -12,7 +12,7 @@ const DAY: i64 = 24 * 60;
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// Zones with a moment at which something happens to their clocks, or nothing.
-const PLACES: [(&str, &str); 14] = [
+const PLACES: [(&str, &str); 15] = [
     ("UTC", "2026-03-01T00:00Z"),
     ("Asia/Kolkata", "2026-03-01T00:00Z"),
     ("Europe/Berlin", "2026-03-29T01:00Z"),
@@ -23,6 +23,8 @@ const PLACES: [(&str, &str); 14] = [
     ("Australia/Lord_Howe", "2026-10-03T15:30Z"),
     ("America/Santiago", "2026-04-05T03:00Z"),
     ("America/Santiago", "2026-09-06T04:00Z"),
+    // One minute past midnight the clock was turned back into the day before.
+    ("America/St_Johns", "2010-11-07T02:31Z"),
     ("Africa/Cairo", "2026-04-23T22:00Z"),
     ("Africa/Casablanca", "2026-03-22T02:00Z"),
     ("Pacific/Apia", "2011-12-30T10:00Z"),

@@ -228,6 +228,28 @@ fn clock_changes_open_and_close_windows_at_the_right_moment() {
 }
 
 #[test]
+fn a_clock_turned_back_into_the_day_before_closes_no_window_early() {
+    // St. John's, 2010: at 02:31Z the clock went from Sunday 00:01 back to Saturday 23:01.
+    let zone = zone("America/St_Johns");
+    let table = [
+        ("Sun 00:00-04:00", "02:30Z", "07:30Z"),
+        ("Sat 22:00-23:30", "00:30Z", "03:00Z"),
+        ("Sat 23:50-Sun 00:00", "02:20Z", "03:30Z"),
+    ];
+    for (text, opens, closes) in table {
+        let window = window(text);
+        let at = |time: &str| at(&format!("2010-11-07T{time}"));
+        let second = jiff::SignedDuration::from_secs(1);
+        for inside in [opens, "02:30Z", "02:31Z", "02:45Z"].map(at) {
+            assert!(window.covers(inside, &zone), "{text} at {inside}");
+        }
+        assert!(window.covers(at(closes) - second, &zone), "{text}");
+        assert!(!window.covers(at(closes), &zone), "{text}");
+        assert!(!window.covers(at(opens) - second, &zone), "{text}");
+    }
+}
+
+#[test]
 fn deny_wins_and_allow_alone_is_not_enough_outside_it() {
     let both = windows(&["Wed 10:00-12:00"], &["Mon-Fri 08:00-11:00"]);
     let say = |moment| both.verdict(week(moment), &TimeZone::UTC);
