@@ -16,36 +16,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A lease that no fact outlives.
-pub(super) const LONG_MS: u64 = 100 * 24 * 60 * 60 * 1000;
+pub(crate) const LONG_MS: u64 = 100 * 24 * 60 * 60 * 1000;
 /// How long a wake-up may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// A number that no other process on this machine draws at this time.
+fn unique() -> String {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{number}", std::process::id())
+}
+
 /// A store, and time.
-pub(super) struct Fleetful<'h> {
-    pub(super) harness: &'h dyn Harness,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) group: GroupName,
-    pub(super) max: u32,
+pub(crate) struct Fleetful<'h> {
+    pub(crate) harness: &'h dyn Harness,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) group: GroupName,
+    pub(crate) max: u32,
 }
 
 /// One run of one agent.
 #[derive(Clone)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     store: Arc<dyn Store>,
-    pub(super) group: GroupName,
+    pub(crate) group: GroupName,
     max: u32,
-    pub(super) identity: Identity,
-    pub(super) session: SessionId,
-    pub(super) interval_secs: u64,
-    pub(super) max_reboots_per_day: u32,
-    pub(super) deadline_secs: u64,
+    pub(crate) identity: Identity,
+    pub(crate) session: SessionId,
+    pub(crate) interval_secs: u64,
+    pub(crate) max_reboots_per_day: u32,
+    pub(crate) deadline_secs: u64,
 }
 
 /// A request under an id of its own.
-pub(super) fn request(action: Action) -> Request {
-    let id = format!("request-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+pub(crate) fn request(action: Action) -> Request {
+    let id = format!("request-{}", unique());
     Request {
         id: RequestId::new(id).unwrap(),
         at: "2026-01-01T00:00:00Z".to_owned(),
@@ -53,11 +59,11 @@ pub(super) fn request(action: Action) -> Request {
     }
 }
 
-pub(super) fn undo(name: &str) -> Undo {
+pub(crate) fn undo(name: &str) -> Undo {
     Undo::of([name.to_owned()])
 }
 
-pub(super) fn pause() -> Pause {
+pub(crate) fn pause() -> Pause {
     Pause {
         by: "operator".to_owned(),
         reason: "look first".to_owned(),
@@ -66,7 +72,7 @@ pub(super) fn pause() -> Pause {
 }
 
 /// The refusal in an answer.
-pub(super) fn refusal<T: std::fmt::Debug>(answer: Result<T, Trouble>) -> Refusal {
+pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, Trouble>) -> Refusal {
     match answer {
         Err(Trouble::Refused(refusal)) => refusal,
         other => panic!("expected a refusal, got {other:?}"),
@@ -74,13 +80,13 @@ pub(super) fn refusal<T: std::fmt::Debug>(answer: Result<T, Trouble>) -> Refusal
 }
 
 /// The wake-up comes, and soon enough.
-pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     let in_time = tokio::time::timeout(PATIENCE, what).await;
     in_time.expect("the wake-up came")
 }
 
 /// Pins the word that means "no facts" for a sequential replay.
-pub(super) fn alive(sessions: &[&SessionId]) -> Facts {
+pub(crate) fn alive(sessions: &[&SessionId]) -> Facts {
     Facts {
         sessions: sessions.iter().map(|&one| one.clone()).collect(),
         ..Facts::default()
@@ -90,7 +96,7 @@ pub(super) fn alive(sessions: &[&SessionId]) -> Facts {
 // === impl Fleetful ===
 
 impl<'h> Fleetful<'h> {
-    pub(super) fn new(harness: &'h dyn Harness, max: u32) -> Self {
+    pub(crate) fn new(harness: &'h dyn Harness, max: u32) -> Self {
         Self {
             store: harness.store(),
             harness,
@@ -100,18 +106,18 @@ impl<'h> Fleetful<'h> {
     }
 
     /// An agent with a lease that lasts.
-    pub(super) async fn agent(&self, node: &str) -> Agent {
+    pub(crate) async fn agent(&self, node: &str) -> Agent {
         self.agent_for(node, "boot-a", LONG_MS).await
     }
 
     /// An agent with a lease of the shortest kind.
-    pub(super) async fn brief_agent(&self, node: &str) -> Agent {
+    pub(crate) async fn brief_agent(&self, node: &str) -> Agent {
         self.agent_for(node, "boot-a", self.harness.lease_ms())
             .await
     }
 
-    pub(super) async fn agent_for(&self, node: &str, boot: &str, ttl_ms: u64) -> Agent {
-        let run = NEXT.fetch_add(1, Ordering::Relaxed);
+    pub(crate) async fn agent_for(&self, node: &str, boot: &str, ttl_ms: u64) -> Agent {
+        let run = unique();
         let agent = Agent {
             store: self.store.clone(),
             group: self.group.clone(),
@@ -132,24 +138,24 @@ impl<'h> Fleetful<'h> {
     }
 
     /// Lets the shortest lease end.
-    pub(super) async fn outlive_lease(&self) {
+    pub(crate) async fn outlive_lease(&self) {
         self.harness.advance(self.harness.lease_ms() + 1).await;
     }
 
-    pub(super) async fn look(&self) -> Fleet {
+    pub(crate) async fn look(&self) -> Fleet {
         self.store.look().await.unwrap()
     }
 
-    pub(super) async fn entry(&self) -> GroupEntry {
+    pub(crate) async fn entry(&self) -> GroupEntry {
         self.look().await.groups[&self.group].clone()
     }
 
-    pub(super) async fn record(&self) -> Group {
+    pub(crate) async fn record(&self) -> Group {
         self.entry().await.group
     }
 
     /// Who holds.
-    pub(super) async fn holders(&self) -> Vec<String> {
+    pub(crate) async fn holders(&self) -> Vec<String> {
         let group = self.record().await;
         group
             .holds
@@ -159,7 +165,7 @@ impl<'h> Fleetful<'h> {
     }
 
     /// Asks as an operator does.
-    pub(super) async fn operate(&self, action: Action) -> Result<Written, Trouble> {
+    pub(crate) async fn operate(&self, action: Action) -> Result<Written, Trouble> {
         let write = Write::Ask {
             group: self.group.clone(),
             create_with_max: None,
@@ -168,7 +174,7 @@ impl<'h> Fleetful<'h> {
         self.store.write(write).await
     }
 
-    pub(super) async fn pause_fleet(&self, pause: Option<Pause>) {
+    pub(crate) async fn pause_fleet(&self, pause: Option<Pause>) {
         self.store.write(Write::PauseFleet(pause)).await.unwrap();
     }
 }
@@ -176,11 +182,11 @@ impl<'h> Fleetful<'h> {
 // === impl Agent ===
 
 impl Agent {
-    pub(super) async fn write(&self, write: Write) -> Result<Written, Trouble> {
+    pub(crate) async fn write(&self, write: Write) -> Result<Written, Trouble> {
         self.store.write(write).await
     }
 
-    pub(super) async fn open(&self, ttl_ms: u64) -> Result<Written, Trouble> {
+    pub(crate) async fn open(&self, ttl_ms: u64) -> Result<Written, Trouble> {
         let (session, identity) = (self.session.clone(), self.identity.clone());
         let write = Write::OpenSession {
             session,
@@ -190,17 +196,17 @@ impl Agent {
         self.write(write).await
     }
 
-    pub(super) async fn keep(&self) -> Result<Written, Trouble> {
+    pub(crate) async fn keep(&self) -> Result<Written, Trouble> {
         let session = self.session.clone();
         self.write(Write::KeepSession { session }).await
     }
 
-    pub(super) async fn end(&self) {
+    pub(crate) async fn end(&self) {
         let session = self.session.clone();
         self.write(Write::EndSession { session }).await.unwrap();
     }
 
-    pub(super) fn claim_request(&self, diagnostic: bool) -> Request {
+    pub(crate) fn claim_request(&self, diagnostic: bool) -> Request {
         request(Action::Claim(Claim {
             identity: self.identity.clone(),
             session: self.session.clone(),
@@ -211,7 +217,7 @@ impl Agent {
         }))
     }
 
-    pub(super) async fn send(&self, request: Request) -> Result<Reply, Trouble> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Reply, Trouble> {
         let write = Write::Ask {
             group: self.group.clone(),
             create_with_max: Some(self.max),
@@ -223,18 +229,18 @@ impl Agent {
         }
     }
 
-    pub(super) async fn try_claim(&self) -> Result<u64, Trouble> {
+    pub(crate) async fn try_claim(&self) -> Result<u64, Trouble> {
         match self.send(self.claim_request(false)).await? {
             Reply::Held { number, .. } => Ok(number),
             other => panic!("a claim is answered with a hold, not {other:?}"),
         }
     }
 
-    pub(super) async fn claim(&self) -> u64 {
+    pub(crate) async fn claim(&self) -> u64 {
         self.try_claim().await.unwrap()
     }
 
-    pub(super) fn owner(&self, number: u64, expects: Phase) -> Owner {
+    pub(crate) fn owner(&self, number: u64, expects: Phase) -> Owner {
         Owner {
             node: self.identity.node.clone(),
             number,
@@ -243,7 +249,7 @@ impl Agent {
         }
     }
 
-    pub(super) async fn drain(&self, number: u64, undo: Undo) -> Result<Reply, Trouble> {
+    pub(crate) async fn drain(&self, number: u64, undo: Undo) -> Result<Reply, Trouble> {
         self.send(request(Action::Drain {
             owner: self.owner(number, Phase::Claimed),
             undo,
@@ -252,7 +258,7 @@ impl Agent {
         .await
     }
 
-    pub(super) fn fence_request(&self, number: u64, expects: Phase) -> Request {
+    pub(crate) fn fence_request(&self, number: u64, expects: Phase) -> Request {
         request(Action::Fence {
             owner: self.owner(number, expects),
             boot: self.identity.boot.clone(),
@@ -261,11 +267,11 @@ impl Agent {
         })
     }
 
-    pub(super) async fn fence(&self, number: u64) -> Result<Reply, Trouble> {
+    pub(crate) async fn fence(&self, number: u64) -> Result<Reply, Trouble> {
         self.send(self.fence_request(number, Phase::Claimed)).await
     }
 
-    pub(super) async fn return_(&self, number: u64) -> Result<Reply, Trouble> {
+    pub(crate) async fn return_(&self, number: u64) -> Result<Reply, Trouble> {
         self.send(request(Action::Return {
             owner: self.owner(number, Phase::Rebooting),
             boot: self.identity.boot.clone(),
@@ -274,7 +280,7 @@ impl Agent {
         .await
     }
 
-    pub(super) async fn release(
+    pub(crate) async fn release(
         &self,
         number: u64,
         expects: Phase,
@@ -290,12 +296,12 @@ impl Agent {
         .await
     }
 
-    pub(super) async fn give_back(&self, number: u64) {
+    pub(crate) async fn give_back(&self, number: u64) {
         let answer = self.release(number, Phase::Claimed, Way::GivenBack, Undo::default());
         assert_eq!(answer.await.unwrap(), Reply::Released);
     }
 
-    pub(super) async fn adopt(
+    pub(crate) async fn adopt(
         &self,
         former: &Self,
         number: u64,
@@ -309,7 +315,7 @@ impl Agent {
         .await
     }
 
-    pub(super) async fn join(&self) -> Result<Written, Trouble> {
+    pub(crate) async fn join(&self) -> Result<Written, Trouble> {
         let ticket = Ticket {
             number: 0,
             node: self.identity.node.clone(),
@@ -321,12 +327,12 @@ impl Agent {
         self.write(Write::Join { group, ticket }).await
     }
 
-    pub(super) async fn leave(&self) {
+    pub(crate) async fn leave(&self) {
         let (group, node) = (self.group.clone(), self.identity.node.clone());
         self.write(Write::Leave { group, node }).await.unwrap();
     }
 
-    pub(super) fn node_record(&self, hold: Option<u64>) -> NodeRecord {
+    pub(crate) fn node_record(&self, hold: Option<u64>) -> NodeRecord {
         NodeRecord {
             node: self.identity.node.clone(),
             machine_id: self.identity.machine_id.clone(),
@@ -347,7 +353,7 @@ impl Agent {
         }
     }
 
-    pub(super) async fn publish(&self, record: NodeRecord, stale_after_ms: u64) {
+    pub(crate) async fn publish(&self, record: NodeRecord, stale_after_ms: u64) {
         let record = Box::new(record);
         let write = Write::Publish {
             record,
@@ -356,7 +362,7 @@ impl Agent {
         self.write(write).await.unwrap();
     }
 
-    pub(super) fn interest(&self) -> Interest {
+    pub(crate) fn interest(&self) -> Interest {
         Interest {
             group: self.group.clone(),
             node: self.identity.node.clone(),
@@ -364,7 +370,7 @@ impl Agent {
     }
 
     /// Waits for a change after the last look.
-    pub(super) async fn changed_since(&self, seen: u64) {
+    pub(crate) async fn changed_since(&self, seen: u64) {
         let interest = self.interest();
         soon(self.store.changed(&interest, seen)).await.unwrap();
     }

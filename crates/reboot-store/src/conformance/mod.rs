@@ -9,7 +9,7 @@
 pub mod claims;
 pub mod concurrency;
 pub mod holds;
-mod kit;
+pub(crate) mod kit;
 pub mod line;
 pub mod records;
 pub mod timers;

@@ -60,8 +60,9 @@ pub(super) fn refuse_network(path: &Path) -> Result<(), StoreError> {
 }
 
 fn network_kind(found: FsType) -> Option<&'static str> {
-    // Some platforms sign-extend the 32-bit magic number.
-    let found = i64::from(found.0) & 0xffff_ffff;
+    // The type, and whether it is signed, differs between platforms.
+    #[allow(clippy::useless_conversion)]
+    let found = i64::try_from(found.0).ok()? & 0xffff_ffff;
     let is_it = |(magic, _): &&(i64, &str)| *magic == found;
     NETWORK.iter().find(is_it).map(|(_, kind)| *kind)
 }

@@ -1,9 +1,13 @@
 //! A store in a directory of its own, with a clock that the test moves.
 
+use crate::Store;
+use crate::conformance::Harness;
 use crate::embedded::clock::Clock;
 use crate::embedded::{EmbeddedStore, Options};
+use async_trait::async_trait;
+use reboot_core::id::GroupName;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -68,5 +72,41 @@ impl Bench {
 
     pub(super) fn open(&self) -> EmbeddedStore {
         EmbeddedStore::open_with(&self.path(), Options::default(), self.clock.clone()).unwrap()
+    }
+}
+
+/// A store of one process among others: real time, a path that is given.
+pub(super) struct Shared(pub(super) Arc<EmbeddedStore>);
+
+// === impl Shared ===
+
+impl Shared {
+    pub(super) fn open(path: &Path) -> Self {
+        Self(Arc::new(
+            EmbeddedStore::open(path, Options::default()).unwrap(),
+        ))
+    }
+}
+
+#[async_trait]
+impl Harness for Shared {
+    fn store(&self) -> Arc<dyn Store> {
+        self.0.clone()
+    }
+
+    fn lease_ms(&self) -> u64 {
+        1000
+    }
+
+    fn marks_ttl_ms(&self) -> u64 {
+        Options::default().marks_ttl_ms
+    }
+
+    async fn advance(&self, _ms: u64) {
+        panic!("real time passes by itself");
+    }
+
+    async fn put_record(&self, _group: &GroupName, _record: &str) {
+        panic!("nobody writes behind the store's back here");
     }
 }

@@ -1,4 +1,7 @@
-//! The embedded store on real files.
+//! The embedded store on real files, with real processes.
 
+mod child;
 mod conformance;
 mod harness;
+mod processes;
+mod time;
