@@ -79,11 +79,22 @@ impl From<ExitCode> for std::process::ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reboot_core::outcome::Outcome;
 
     #[test]
     fn every_code_has_its_own_number() {
         for exit in ExitCode::ALL {
             assert_eq!(ExitCode::from_code(exit.code()), Some(*exit));
+        }
+    }
+
+    #[test]
+    fn every_outcome_ends_in_a_documented_code() {
+        for outcome in Outcome::ALL {
+            assert!(
+                ExitCode::from_code(outcome.exit_code()).is_some(),
+                "{outcome}"
+            );
         }
     }
 }

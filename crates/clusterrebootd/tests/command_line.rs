@@ -223,3 +223,61 @@ fn a_report_that_cannot_be_written_is_a_failure() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
+
+const DETECTORS: &str = "\
+node_name: node-a
+health_script: /bin/true
+store: {embedded: {}}
+reboot_required_detectors:
+  - {name: quiet, type: file, path: /nonexistent/sentinel}
+  - name: fires
+    type: command
+    cmd: [/bin/sh, -c, 'echo a kernel; exit 1']
+    success_exit_codes: [1]
+";
+
+#[test]
+fn simulate_reports_every_detector() {
+    with_config(DETECTORS, |path| {
+        let ran = clusterrebootd(&["simulate", "--config", path]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let lines: Vec<&str> = ran.stdout.lines().collect();
+        assert!(
+            lines[0].starts_with("detector quiet: clear ("),
+            "{}",
+            ran.stdout
+        );
+        assert!(
+            lines[1].starts_with("detector fires: reboot-required ("),
+            "{}",
+            ran.stdout
+        );
+        assert!(lines[1].ends_with(", exit code 1)"), "{}", ran.stdout);
+        assert_eq!(lines[2..], ["    a kernel", "reboot required: yes"]);
+
+        let ran = clusterrebootd(&["simulate", "-o", "json", "--config", path]);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["reboot_required"], true);
+        assert_eq!(report["detectors"][1]["exit_code"], 1);
+    });
+}
+
+#[test]
+fn simulate_ends_with_6_when_a_detector_fails() {
+    let failing = format!("{DETECTORS}  - {{type: command, cmd: [/nonexistent/program]}}\n");
+    with_config(&failing, |path| {
+        let ran = clusterrebootd(&["simulate", "--config", path]);
+        assert_eq!(ran.code, 6, "{}", ran.stderr);
+        assert!(
+            ran.stdout
+                .contains("detector command:/nonexistent/program: error")
+        );
+        assert!(
+            ran.stdout.contains("detector fires: reboot-required"),
+            "the others ran too"
+        );
+    });
+    with_config("node_name: a\n", |path| {
+        assert_eq!(clusterrebootd(&["simulate", "--config", path]).code, 2);
+    });
+}

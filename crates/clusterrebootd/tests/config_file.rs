@@ -205,7 +205,23 @@ const REFUSED: &[(&str, &str)] = &[
         "did you mean `fallback_nodes`?",
     ),
     ("windows: {timezone: Mars/Base}", "time zone database"),
-    ("windows: {deny: ['']}", "windows.deny[0]"),
+    (
+        "windows: {deny: ['']}",
+        "windows.deny[0]: the window is empty",
+    ),
+    (
+        "windows: {deny: [Mon 24:00-08:00]}",
+        "config.yaml:5:22: windows.deny[0]: `24:00`",
+    ),
+    (
+        "windows: {deny: ['Mon 08:00-25:00']}",
+        "5:29: windows.deny[0]: `25:00`",
+    ),
+    (
+        "windows: {allow: [Mon 08:00]}",
+        "windows.allow[0]: the window ends where",
+    ),
+    ("windows: {allow: [Mno 08:00-09:00]}", "did you mean `mon`?"),
     ("deny: []", "did you mean `windows.deny`?"),
     (
         "metrics: {enabled: true, listen: nowhere}",
@@ -461,8 +477,10 @@ fn a_file_that_cannot_be_read_is_a_problem_of_the_file() {
 }
 
 #[test]
-fn an_embedded_store_is_warned_about() {
+fn what_may_surprise_is_warned_about() {
     assert!(least_with("").unwrap().warnings()[0].contains("this machine only"));
     let etcd = LEAST.replace("{embedded: {}}", "{etcd: {endpoints: [a:1]}}");
     assert!(parse(&etcd).unwrap().warnings().is_empty());
+    let never = parse(&format!("{etcd}windows: {{deny: ['* 00:00-00:00']}}")).unwrap();
+    assert!(never.warnings()[0].contains("no moment of the week"));
 }

@@ -3,7 +3,9 @@
 
 mod completions;
 mod man;
-mod validate;
+pub(crate) mod report;
+mod simulate;
+pub(crate) mod validate;
 mod version;
 
 use crate::cli::{Cli, Command};
@@ -17,7 +19,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Version(args) => version::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
-        Command::Simulate(_) => unfinished("simulate"),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Run(_) => unfinished("run"),
         Command::Status(_) => unfinished("status"),
         Command::History(_) => unfinished("history"),

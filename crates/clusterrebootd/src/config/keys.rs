@@ -7,6 +7,11 @@ const SECONDS: Kind = Kind::Whole {
     min: 1,
     max: SECONDS_MAX,
 };
+/// Far more nodes than any store carries.
+const COUNT: Kind = Kind::Whole {
+    min: 0,
+    max: 1_000_000,
+};
 const SECONDS_OR_NONE: Kind = Kind::Whole {
     min: 0,
     max: SECONDS_MAX,
@@ -128,7 +133,7 @@ pub const NODE_KEYS: &[Key] = &[
         "What must be left of the cluster while this node is down."),
     key("cluster_policies.min_healthy_fraction", Kind::Fraction, Default::Nothing, "",
         "At least this part of the known nodes, rounded up, must be healthy."),
-    key("cluster_policies.min_healthy_absolute", SECONDS_OR_NONE, Default::Nothing, "",
+    key("cluster_policies.min_healthy_absolute", COUNT, Default::Nothing, "",
         "At least so many nodes must be healthy."),
     key("cluster_policies.forbid_if_only_fallback_left", Kind::Flag, Default::Flag(false), "",
         "Do not reboot when only fallback nodes would be left."),

@@ -30,6 +30,9 @@ pub use settings::{
 pub use texts::Complaint;
 pub use tree::Place;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use reboot_core::window::{Window, Windows};
 use std::io::Read;
 use std::path::Path;
 
@@ -84,7 +87,30 @@ impl Settings {
                 "insecure_skip_verify: any server is believed; set ca_file instead".to_owned(),
             );
         }
+        if !self.windows.can_open() {
+            warnings.push(
+                "windows: no moment of the week is allowed, so nothing will ever reboot; \
+                 shorten windows.deny or widen windows.allow"
+                    .to_owned(),
+            );
+        }
         warnings
+    }
+}
+
+// === impl WindowSettings ===
+
+impl WindowSettings {
+    /// Whether any moment of the week is allowed.
+    fn can_open(&self) -> bool {
+        let parsed = |texts: &[String]| texts.iter().flat_map(|text| Window::parse(text)).collect();
+        let windows = Windows {
+            deny: parsed(&self.deny),
+            allow: parsed(&self.allow),
+        };
+        windows
+            .next_open(Timestamp::UNIX_EPOCH, &TimeZone::UTC)
+            .is_some()
     }
 }
 

@@ -250,11 +250,16 @@ fn checked(
     text: &str,
     place: Place,
 ) -> Result<String, Problem> {
-    match check(text) {
-        Ok(()) => Ok(text.to_owned()),
-        Err(complaint) => Err(Problem::at(place, &complaint.cause, &complaint.remedy)
-            .of_key(path)
-            .with_found(&format!("{text:?}"))),
+    let Err(complaint) = check(text) else {
+        return Ok(text.to_owned());
+    };
+    let place = complaint
+        .piece
+        .map_or(place, |piece| place.of_piece(text, piece));
+    let problem = Problem::at(place, &complaint.cause, &complaint.remedy).of_key(path);
+    match complaint.piece {
+        Some(_) => Err(problem),
+        None => Err(problem.with_found(&format!("{text:?}"))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a single text must look like, one function a rule.
 
 use reboot_core::id::{GroupName, NodeName};
+use reboot_core::window::Window;
 use std::path::Path;
 
 /// What is wrong with a text, and how to mend it.
@@ -10,12 +11,16 @@ pub struct Complaint {
     pub cause: String,
     /// What to do about it.
     pub remedy: String,
+    /// The piece of the text that is wrong, as start and length in bytes, where the cause names
+    /// that piece itself; `None` when it is about the whole text.
+    pub piece: Option<(usize, usize)>,
 }
 
 fn complaint(cause: impl Into<String>, remedy: impl Into<String>) -> Result<(), Complaint> {
     Err(Complaint {
         cause: cause.into(),
         remedy: remedy.into(),
+        piece: None,
     })
 }
 
@@ -126,13 +131,11 @@ fn is_host_and_port(text: &str, may_lack_host: bool) -> bool {
 }
 
 pub(super) fn window(text: &str) -> Result<(), Complaint> {
-    match text.trim().is_empty() {
-        true => complaint(
-            "is empty",
-            "write DAYS HH:MM-HH:MM, such as Mon-Fri 08:00-18:00",
-        ),
-        false => Ok(()),
-    }
+    Window::parse(text).map(|_| ()).map_err(|error| Complaint {
+        cause: error.cause(),
+        remedy: error.remedy(),
+        piece: Some((error.start, error.len)),
+    })
 }
 
 pub(super) fn timezone(text: &str) -> Result<(), Complaint> {

@@ -23,6 +23,25 @@ pub struct Place {
     pub width: usize,
 }
 
+// === impl Place ===
+
+impl Place {
+    /// Where a piece of a text stands that stands here, as start and length in bytes; this place
+    /// itself where the text was written with escapes or over several lines.
+    pub(super) fn of_piece(self, text: &str, (start, len): (usize, usize)) -> Self {
+        let quotes = self.width.checked_sub(text.chars().count());
+        let (Some(quotes @ (0 | 2)), Some(before)) = (quotes, text.get(..start)) else {
+            return self;
+        };
+        let piece = text.get(start..start + len).unwrap_or_default();
+        Self {
+            line: self.line,
+            column: self.column + quotes / 2 + before.chars().count(),
+            width: piece.chars().count().max(1),
+        }
+    }
+}
+
 /// One value of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {

@@ -1,0 +1,84 @@
+//! Pieces of reports that several commands show.
+
+use reboot_host::detector::{DetectorReport, DetectorResult};
+use serde_json::{Value, json};
+
+/// A detector's result for people: a line, and what it printed beneath.
+pub(crate) fn detector_text(report: &DetectorReport) -> String {
+    let code = report
+        .exit_code
+        .map_or(String::new(), |code| format!(", exit code {code}"));
+    let seconds = report.duration.as_secs_f64();
+    let why = match &report.result {
+        DetectorResult::Error(why) => format!(": {}", printable(why)),
+        _ => String::new(),
+    };
+    let result = detector_result(&report.result);
+    let name = printable(&report.name);
+    let head = format!("detector {name}: {result} ({seconds:.3} s{code}){why}\n");
+    head + &indented(&report.output)
+}
+
+/// A detector's result for programs.
+pub(crate) fn detector_json(report: &DetectorReport) -> Value {
+    let error = match &report.result {
+        DetectorResult::Error(why) => Some(why),
+        _ => None,
+    };
+    json!({
+        "name": report.name,
+        "result": detector_result(&report.result),
+        "error": error,
+        "duration_sec": report.duration.as_secs_f64(),
+        "exit_code": report.exit_code,
+        "output": report.output,
+    })
+}
+
+/// What a program printed, set in, and harmless to a terminal.
+pub(crate) fn indented(output: &str) -> String {
+    let lines = output
+        .lines()
+        .map(|line| format!("    {}\n", printable(line.trim_end())));
+    lines.collect()
+}
+
+fn detector_result(result: &DetectorResult) -> &'static str {
+    match result {
+        DetectorResult::Clear => "clear",
+        DetectorResult::RebootRequired => "reboot-required",
+        DetectorResult::Error(_) => "error",
+    }
+}
+
+/// Control characters would steer the terminal of whoever looks at the report.
+fn printable(text: &str) -> String {
+    let one = |character: char| match character.is_control() && character != '\t' {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_a_program_printed_cannot_steer_the_terminal() {
+        let report = DetectorReport {
+            name: "kernel".to_owned(),
+            result: DetectorResult::RebootRequired,
+            duration: Duration::from_millis(1500),
+            exit_code: Some(1),
+            output: "one\n\u{1b}[2Jtwo\r\n".to_owned(),
+            fingerprint: String::new(),
+        };
+        let head = "detector kernel: reboot-required (1.500 s, exit code 1)";
+        assert_eq!(
+            detector_text(&report),
+            format!("{head}\n    one\n    \\u{{1b}}[2Jtwo\n")
+        );
+    }
+}
