@@ -89,6 +89,28 @@ pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Makes a file's content survive a power loss.
+pub(super) fn sync_file(path: &Path) -> Result<(), StoreError> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(StoreError::file("sync", path))
+}
+
+/// Gives a file another name.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    std::fs::rename(from, to).map_err(StoreError::file("rename", from))
+}
+
+/// Removes a file; one that is not there is fine.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::file("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Which file a path means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct FileIdentity {

@@ -14,6 +14,7 @@ mod error;
 mod facts;
 mod file;
 mod look;
+pub mod maintenance;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -14,7 +14,7 @@ use reboot_core::id::GroupName;
 use reboot_core::write::{Trouble, Write, Written};
 use rusqlite::{Connection, TransactionBehavior};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -204,7 +204,7 @@ impl Worker {
         let now = self.clock.boot_millis();
         let database = self.open()?;
         let transaction = database.conn.transaction().map_err(sql)?;
-        let result = read(&transaction, now).map_err(|fault| self::fault(&path, fault))?;
+        let result = read(&transaction, now).map_err(|fault| error_of(&path, fault))?;
         let revision = look::revision(&transaction).map_err(sql)?;
         drop(transaction);
         database.refuse_moved()?;
@@ -253,7 +253,8 @@ impl Worker {
     }
 }
 
-fn fault(path: &std::path::Path, fault: Fault) -> StoreError {
+/// Names the store that a fault is of.
+pub(super) fn error_of(path: &Path, fault: Fault) -> StoreError {
     match fault {
         Fault::Sql(error) => StoreError::sql(path, &error),
         Fault::Broken(cause) => StoreError::Record {

@@ -8,7 +8,7 @@ use crate::embedded::{EmbeddedStore, Options};
 use reboot_core::undo::Undo;
 use reboot_core::write::Trouble;
 use serde::{Deserialize, Serialize};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -143,9 +143,7 @@ async fn a_process_does_what_its_plan_says() {
 }
 
 fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").unwrap();
-    out.flush().unwrap();
+    println!("{line}");
 }
 
 async fn turns(plan: &Plan, nodes: usize, rounds: usize) {

@@ -3,5 +3,6 @@
 mod child;
 mod conformance;
 mod harness;
+mod maintenance;
 mod processes;
 mod time;
