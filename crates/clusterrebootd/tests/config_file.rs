@@ -6,6 +6,7 @@ use clusterrebootd_cli::config::{
     Default as KeyDefault, DetectorSettingsKind, EtcdLayout, Kind, NODE_KEYS, Settings,
     StoreSettings,
 };
+use proptest::prelude::any;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -221,7 +222,10 @@ const REFUSED: &[(&str, &str)] = &[
         "windows: {allow: [Mon 08:00]}",
         "windows.allow[0]: the window ends where",
     ),
-    ("windows: {allow: [Mno 08:00-09:00]}", "did you mean `mon`?"),
+    (
+        "windows: {allow: [Monn 08:00-09:00]}",
+        "did you mean `mon`?",
+    ),
     ("deny: []", "did you mean `windows.deny`?"),
     (
         "metrics: {enabled: true, listen: nowhere}",
@@ -483,4 +487,63 @@ fn what_may_surprise_is_warned_about() {
     assert!(parse(&etcd).unwrap().warnings().is_empty());
     let never = parse(&format!("{etcd}windows: {{deny: ['* 00:00-00:00']}}")).unwrap();
     assert!(never.warnings()[0].contains("no moment of the week"));
+}
+
+#[test]
+fn a_script_that_will_block_every_pass_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("check");
+    let text = LEAST.replace("/bin/true", script.to_str().unwrap());
+    let warnings = || parse(&text).unwrap().warnings_here().join("\n");
+    assert!(warnings().contains("No such file"), "{}", warnings());
+    std::fs::write(&script, "#!/bin/sh\n").unwrap();
+    for (mode, expected) in [
+        (0o600, "is not an executable file"),
+        (0o722, "can be changed by others"),
+        (0o755, ""),
+    ] {
+        std::fs::set_permissions(&script, PermissionsExt::from_mode(mode)).unwrap();
+        let warnings = warnings();
+        assert!(warnings.contains(expected), "{mode:o}: {warnings}");
+        assert_eq!(
+            warnings.is_empty(),
+            expected.is_empty(),
+            "{mode:o}: {warnings}"
+        );
+    }
+}
+
+/// One change to a text, as a slip of the hand would make it.
+fn slipped(text: &str, (at, slip, with): (usize, u8, char)) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    let at = at % (characters.len() + 1);
+    let end = (at + 40).min(characters.len());
+    match slip % 4 {
+        0 => characters.insert(at, with),
+        1 => drop(characters.drain(at..(at + 1).min(end))),
+        2 => characters.truncate(at),
+        _ => {
+            let copied = characters[at..end].to_vec();
+            characters.splice(at..at, copied);
+        }
+    }
+    characters.into_iter().collect()
+}
+
+proptest::proptest! {
+    /// Whatever is in the file, there are settings or problems, each inside the file.
+    #[test]
+    fn no_file_is_refused_without_a_reason(
+        slips in proptest::collection::vec((0..8000_usize, 0..4_u8, any::<char>()), 1..6),
+    ) {
+        let example = std::fs::read_to_string(file("../../examples/config.yaml")).unwrap();
+        let text = slips.into_iter().fold(example, |text, slip| slipped(&text, slip));
+        if let Err(problems) = Settings::parse(Path::new("config.yaml"), &text) {
+            assert!(!problems.problems.is_empty());
+            let lines = text.split('\n').count();
+            assert!(problems.problems.iter().all(|problem| problem.place.line <= lines + 1));
+            assert!(!problems.render(true).is_empty());
+        }
+    }
 }

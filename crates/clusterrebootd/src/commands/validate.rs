@@ -16,7 +16,7 @@ pub(super) fn run(args: &ValidateArgs) -> ExitCode {
                 "file": args.config.config,
                 "valid": true,
                 "problems": [],
-                "warnings": settings.warnings(),
+                "warnings": warnings(&settings),
             }),
             ExitCode::Success,
         ),
@@ -28,11 +28,19 @@ pub(super) fn run(args: &ValidateArgs) -> ExitCode {
 }
 
 fn valid(args: &ValidateArgs, settings: &Settings) -> ExitCode {
-    for warning in settings.warnings() {
+    for warning in warnings(settings) {
         complain(&format!("warning: {warning}"));
     }
     let report = format!("{}: configuration is valid\n", args.config.config.display());
     print_then(report.as_bytes(), ExitCode::Success)
+}
+
+fn warnings(settings: &Settings) -> Vec<String> {
+    settings
+        .warnings()
+        .into_iter()
+        .chain(settings.warnings_here())
+        .collect()
 }
 
 /// Shows a configuration's problems on stderr: what every command does that cannot start for them.

@@ -11,16 +11,19 @@ mod keys;
 mod listing;
 mod numbers;
 mod problem;
+mod reference;
 mod schema;
 mod settings;
 mod shape;
 mod store;
 mod texts;
 mod tree;
+mod warnings;
 
 pub use keys::{NODE_KEYS, PRESETS};
 pub use listing::Changed;
 pub use problem::{ConfigProblems, Problem};
+pub use reference::reference;
 pub use schema::{Check, Default, Key, Kind, SECONDS_MAX};
 pub use settings::{
     DetectorSettings, DetectorSettingsKind, EtcdLayout, EtcdSettings, LogFormat, LogLevel,
@@ -30,9 +33,6 @@ pub use settings::{
 pub use texts::Complaint;
 pub use tree::Place;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use reboot_core::window::{Window, Windows};
 use std::io::Read;
 use std::path::Path;
 
@@ -68,49 +68,6 @@ impl Settings {
         let values = shape::check(NODE_KEYS, root.as_ref(), &mut problems);
         build::settings(values, &mut problems)
             .ok_or_else(|| ConfigProblems::new(path, text, problems))
-    }
-
-    /// What is allowed but deserves a word at every start.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let StoreSettings::Embedded { path } = &self.store {
-            warnings.push(format!(
-                "store.embedded: {} coordinates the daemons of this machine only; \
-                 choose another store to coordinate a fleet",
-                path.display()
-            ));
-        }
-        if let StoreSettings::Etcd(EtcdSettings { tls: Some(tls), .. }) = &self.store
-            && tls.insecure_skip_verify
-        {
-            warnings.push(
-                "insecure_skip_verify: any server is believed; set ca_file instead".to_owned(),
-            );
-        }
-        if !self.windows.can_open() {
-            warnings.push(
-                "windows: no moment of the week is allowed, so nothing will ever reboot; \
-                 shorten windows.deny or widen windows.allow"
-                    .to_owned(),
-            );
-        }
-        warnings
-    }
-}
-
-// === impl WindowSettings ===
-
-impl WindowSettings {
-    /// Whether any moment of the week is allowed.
-    fn can_open(&self) -> bool {
-        let parsed = |texts: &[String]| texts.iter().flat_map(|text| Window::parse(text)).collect();
-        let windows = Windows {
-            deny: parsed(&self.deny),
-            allow: parsed(&self.allow),
-        };
-        windows
-            .next_open(Timestamp::UNIX_EPOCH, &TimeZone::UTC)
-            .is_some()
     }
 }
 

@@ -1,0 +1,87 @@
+//! What is allowed but deserves a word, at `validate-config` and at every start.
+
+use super::settings::{EtcdSettings, Settings, StoreSettings, WindowSettings};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use reboot_core::window::{Window, Windows};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+const EXECUTABLE: u32 = 0o111;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+// === impl Settings ===
+
+impl Settings {
+    /// What may surprise, from the settings alone.
+    pub fn warnings(&self) -> Vec<String> {
+        let never = !self.windows.can_open();
+        let found = [
+            store_warning(&self.store),
+            never.then(|| {
+                "windows: no moment of the week is allowed, so nothing will ever reboot; \
+                 shorten windows.deny or widen windows.allow"
+                    .to_owned()
+            }),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    /// What may surprise on this machine: a file may be checked on another one than it is for, so
+    /// none of this makes it invalid.
+    pub fn warnings_here(&self) -> Vec<String> {
+        script_warning(&self.health_script).into_iter().collect()
+    }
+}
+
+fn store_warning(store: &StoreSettings) -> Option<String> {
+    match store {
+        StoreSettings::Embedded { path } => Some(format!(
+            "store.embedded: {} coordinates the daemons of this machine only; \
+             choose another store to coordinate a fleet",
+            path.display()
+        )),
+        StoreSettings::Etcd(EtcdSettings { tls: Some(tls), .. }) if tls.insecure_skip_verify => {
+            Some("insecure_skip_verify: any server is believed; set ca_file instead".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn script_warning(script: &Path) -> Option<String> {
+    let name = script.display();
+    let metadata = match std::fs::metadata(script) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            return Some(format!(
+                "health_script: {name}: {error}; every pass will be blocked"
+            ));
+        }
+    };
+    let mode = metadata.permissions().mode();
+    if !metadata.is_file() || mode & EXECUTABLE == 0 {
+        return Some(format!(
+            "health_script: {name} is not an executable file, so every pass will be blocked; \
+             chmod +x it"
+        ));
+    }
+    (mode & WRITABLE_BY_OTHERS != 0).then(|| {
+        format!("health_script: {name} can be changed by others than its owner; chmod go-w it")
+    })
+}
+
+// === impl WindowSettings ===
+
+impl WindowSettings {
+    /// Whether any moment of the week is allowed.
+    fn can_open(&self) -> bool {
+        let parsed = |texts: &[String]| texts.iter().flat_map(|text| Window::parse(text)).collect();
+        let windows = Windows {
+            deny: parsed(&self.deny),
+            allow: parsed(&self.allow),
+        };
+        windows
+            .next_open(Timestamp::UNIX_EPOCH, &TimeZone::UTC)
+            .is_some()
+    }
+}
