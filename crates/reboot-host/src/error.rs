@@ -52,7 +52,7 @@ pub enum HostError {
         /// The name.
         name: String,
     },
-    /// A call over the system bus failed, or was refused.
+    /// A call over the system bus could not be made, or was refused: nothing was done.
     #[error("{call} over the system bus failed: {cause}: check that {service} is running")]
     Bus {
         /// The call.
@@ -62,15 +62,18 @@ pub enum HostError {
         /// What the bus or the service said.
         cause: String,
     },
-    /// A call over the system bus was not answered in time; it may still be carried out.
-    #[error("{call} over the system bus had no answer within {} s: check {service}", .secs)]
-    BusTimeout {
+    /// A call over the system bus was made and its answer did not come: it may be carried out.
+    #[error(
+        "{call} over the system bus may or may not be carried out: {cause}: see the journal of \
+         {service}"
+    )]
+    BusUnknown {
         /// The call.
         call: &'static str,
         /// Who should have answered.
         service: &'static str,
-        /// How long the answer was waited for, in seconds.
-        secs: u64,
+        /// What became of the answer.
+        cause: String,
     },
 }
 
@@ -86,7 +89,7 @@ impl HostError {
             Self::Locked { .. } => "locked",
             Self::NotAHook { .. } => "not_a_hook",
             Self::Bus { .. } => "bus",
-            Self::BusTimeout { .. } => "bus_timeout",
+            Self::BusUnknown { .. } => "bus_unknown",
         }
     }
 

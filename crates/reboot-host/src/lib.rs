@@ -16,6 +16,7 @@ mod error;
 pub mod hooks;
 pub mod journal;
 pub mod killswitch;
+pub mod logind;
 mod look;
 pub mod process;
 pub mod script;

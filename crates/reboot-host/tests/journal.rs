@@ -4,38 +4,37 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use reboot_core::agent::{CommandMark, NOTEBOOK_VERSION, Newest, Notebook};
 use reboot_core::boot::BootIdentity;
-use reboot_core::id::{GroupName, Instance, NodeName};
-use reboot_host::journal::{CommandMark, FILE_NAME, Journal, LastReboot, NodeLock, VERSION};
+use reboot_core::id::Instance;
+use reboot_core::need::Satisfied;
+use reboot_core::undo::Undo;
+use reboot_host::journal::{FILE_NAME, NodeLock, load, save};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-fn journal() -> Journal {
-    Journal::new(
-        NodeName::new("node-1").unwrap(),
-        GroupName::default(),
-        Instance::new("run-1").unwrap(),
-        BootIdentity::of_boot("boot-1"),
-    )
+fn journal() -> Notebook {
+    Notebook::default()
 }
 
-fn full_journal() -> Journal {
-    Journal {
-        hold_number: Some(7),
-        changes: vec!["10-drain".to_owned(), "20-vip".to_owned()],
+fn full_journal() -> Notebook {
+    Notebook {
+        changes: Undo::of(["10-drain".to_owned(), "20-vip".to_owned()]),
         command: Some(CommandMark {
             boot: BootIdentity::of_boot("boot-1"),
             attempts: 1,
-            result: Some("exit code 0".to_owned()),
         }),
-        need_fingerprint: Some("f00".to_owned()),
-        last_reboot: Some(LastReboot {
-            ended: BootIdentity::of_boot("boot-0"),
-            hold_number: 3,
-            need_fingerprint: None,
+        satisfied: Some(Satisfied {
+            fingerprint: "f00".to_owned(),
+            was_clear_since: true,
+        }),
+        newest: Some(Newest {
+            place: "store#default".to_owned(),
+            epoch: 1,
+            generation: 7,
         }),
         ..journal()
     }
@@ -90,17 +89,17 @@ fn as_root(program: &str) -> Command {
 #[test]
 fn what_is_saved_is_loaded() {
     let directory = tempfile::tempdir().unwrap();
-    assert_eq!(Journal::load(directory.path()).unwrap(), None);
+    assert_eq!(load(directory.path()).unwrap(), None);
     for journal in [journal(), full_journal()] {
-        journal.save(directory.path()).unwrap();
-        assert_eq!(Journal::load(directory.path()).unwrap(), Some(journal));
+        save(directory.path(), &journal).unwrap();
+        assert_eq!(load(directory.path()).unwrap(), Some(journal));
     }
 }
 
 #[test]
 fn only_the_owner_may_read_it() {
     let directory = tempfile::tempdir().unwrap();
-    journal().save(directory.path()).unwrap();
+    save(directory.path(), &journal()).unwrap();
     let mode = fs::metadata(directory.path().join(FILE_NAME))
         .unwrap()
         .permissions()
@@ -111,26 +110,23 @@ fn only_the_owner_may_read_it() {
 #[test]
 fn the_form_on_disk_does_not_change_unnoticed() {
     let directory = tempfile::tempdir().unwrap();
-    let text = r#"{"version":1,"node":"node-1","group":"default","hold_number":7,
-        "instance":"run-1","boot":{"boot_id":"boot-1"},"changes":["10-drain","20-vip"],
-        "command":{"boot":{"boot_id":"boot-1"},"attempts":1,"result":"exit code 0"},
-        "need_fingerprint":"f00","last_reboot":{"ended":{"boot_id":"boot-0"},"hold_number":3}}"#;
+    let text = r#"{"version":1,"changes":["10-drain","20-vip"],
+        "command":{"boot":{"boot_id":"boot-1"},"attempts":1},
+        "satisfied":{"fingerprint":"f00","was_clear_since":true},
+        "newest":{"place":"store#default","epoch":1,"generation":7}}"#;
     fs::write(directory.path().join(FILE_NAME), text).unwrap();
-    assert_eq!(
-        Journal::load(directory.path()).unwrap(),
-        Some(full_journal())
-    );
+    assert_eq!(load(directory.path()).unwrap(), Some(full_journal()));
 }
 
 #[test]
 fn fields_of_a_later_version_are_kept() {
     let directory = tempfile::tempdir().unwrap();
-    let text = r#"{"version":1,"node":"n","group":"g","instance":"i","boot":{"boot_id":"b"},
+    let text = r#"{"version":1,
         "later":{"deep":[1,2]}}"#;
     fs::write(directory.path().join(FILE_NAME), text).unwrap();
-    let mut journal = Journal::load(directory.path()).unwrap().unwrap();
-    journal.changes.push("10-drain".to_owned());
-    journal.save(directory.path()).unwrap();
+    let mut journal = load(directory.path()).unwrap().unwrap();
+    journal.changes.record("10-drain".to_owned());
+    save(directory.path(), &journal).unwrap();
     let text = fs::read(directory.path().join(FILE_NAME)).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
     assert_eq!(value["later"], serde_json::json!({"deep": [1, 2]}));
@@ -141,11 +137,11 @@ fn a_broken_journal_is_refused_by_name_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(FILE_NAME);
     let whole = serde_json::to_string(&journal()).unwrap();
-    let bad_name = whole.replace("node-1", "node/1");
+    let bad_list = whole.replace("[]", "7");
     let torn = &whole[..whole.len() / 2];
-    for text in ["", "{}", "null", "\0\0\0\0", torn, &bad_name] {
+    for text in ["", "{}", "null", "\0\0\0\0", torn, &bad_list] {
         fs::write(&path, text).unwrap();
-        let error = Journal::load(directory.path()).unwrap_err();
+        let error = load(directory.path()).unwrap_err();
         assert_eq!(error.kind(), "broken", "{text:?}");
         assert!(
             error.to_string().contains(&*path.to_string_lossy()),
@@ -158,9 +154,12 @@ fn a_broken_journal_is_refused_by_name_and_left_as_it_is() {
 #[test]
 fn a_newer_version_is_refused_with_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
-    let text = format!(r#"{{"version":{},"shape":"unknown"}}"#, VERSION + 1);
+    let text = format!(
+        r#"{{"version":{},"shape":"unknown"}}"#,
+        NOTEBOOK_VERSION + 1
+    );
     fs::write(directory.path().join(FILE_NAME), text).unwrap();
-    let error = Journal::load(directory.path()).unwrap_err().to_string();
+    let error = load(directory.path()).unwrap_err().to_string();
     assert!(
         error.contains("written in version 2, this program knows 1"),
         "{error}"
@@ -172,11 +171,11 @@ fn a_newer_version_is_refused_with_what_to_do() {
 #[test]
 fn it_is_written_beside_and_then_put_in_its_place() {
     let directory = tempfile::tempdir().unwrap();
-    journal().save(directory.path()).unwrap();
+    save(directory.path(), &journal()).unwrap();
     let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
     let all = AddWatchFlags::IN_ALL_EVENTS;
     inotify.add_watch(directory.path(), all).unwrap();
-    journal().save(directory.path()).unwrap();
+    save(directory.path(), &journal()).unwrap();
     let of_interest = [
         AddWatchFlags::IN_CREATE,
         AddWatchFlags::IN_MODIFY,
@@ -203,25 +202,22 @@ fn it_is_written_beside_and_then_put_in_its_place() {
 #[test]
 fn what_a_power_cut_left_beside_does_no_harm() {
     let directory = tempfile::tempdir().unwrap();
-    full_journal().save(directory.path()).unwrap();
+    save(directory.path(), &full_journal()).unwrap();
     let torn = "{\"version\":1,".repeat(1000);
     fs::write(directory.path().join("journal.json.new"), torn).unwrap();
-    assert_eq!(
-        Journal::load(directory.path()).unwrap(),
-        Some(full_journal())
-    );
-    journal().save(directory.path()).unwrap();
-    assert_eq!(Journal::load(directory.path()).unwrap(), Some(journal()));
+    assert_eq!(load(directory.path()).unwrap(), Some(full_journal()));
+    save(directory.path(), &journal()).unwrap();
+    assert_eq!(load(directory.path()).unwrap(), Some(journal()));
 }
 
 #[test]
 fn a_full_disk_keeps_the_former_journal_and_says_what_to_do() {
     let disk = Mounted::new();
-    journal().save(disk.path()).unwrap();
+    save(disk.path(), &journal()).unwrap();
     let mut filler = fs::File::create(disk.path().join("filler")).unwrap();
     while filler.write_all(&[0; 512]).is_ok() {}
     drop(filler);
-    let error = full_journal().save(disk.path()).unwrap_err();
+    let error = save(disk.path(), &full_journal()).unwrap_err();
     assert_eq!(error.kind(), "write");
     let text = error.to_string();
     assert!(text.contains(&*disk.path().to_string_lossy()), "{text}");
@@ -229,17 +225,17 @@ fn a_full_disk_keeps_the_former_journal_and_says_what_to_do() {
         text.contains("free some space on its file system"),
         "{text}"
     );
-    assert_eq!(Journal::load(disk.path()).unwrap(), Some(journal()));
+    assert_eq!(load(disk.path()).unwrap(), Some(journal()));
     fs::remove_file(disk.path().join("filler")).unwrap();
-    full_journal().save(disk.path()).unwrap();
+    save(disk.path(), &full_journal()).unwrap();
 }
 
 #[test]
 fn a_read_only_disk_is_refused_with_what_to_do() {
     let disk = Mounted::new();
-    journal().save(disk.path()).unwrap();
+    save(disk.path(), &journal()).unwrap();
     disk.mount(&["-o", "remount,ro"]);
-    let saved = full_journal().save(disk.path()).unwrap_err();
+    let saved = save(disk.path(), &full_journal()).unwrap_err();
     let locked = take(disk.path(), "run-2", "boot-1").unwrap_err();
     for error in [saved, locked] {
         assert_eq!(error.kind(), "write");
@@ -248,26 +244,26 @@ fn a_read_only_disk_is_refused_with_what_to_do() {
             "{error}"
         );
     }
-    assert_eq!(Journal::load(disk.path()).unwrap(), Some(journal()));
+    assert_eq!(load(disk.path()).unwrap(), Some(journal()));
 }
 
 #[test]
 fn a_write_that_fails_at_the_end_is_an_error_too() {
     let directory = tempfile::tempdir().unwrap();
-    journal().save(directory.path()).unwrap();
+    save(directory.path(), &journal()).unwrap();
     symlink("/dev/full", directory.path().join("journal.json.new")).unwrap();
-    let error = full_journal().save(directory.path()).unwrap_err();
+    let error = save(directory.path(), &full_journal()).unwrap_err();
     assert!(
         error.to_string().contains("journal.json.new: cannot write"),
         "{error}"
     );
-    assert_eq!(Journal::load(directory.path()).unwrap(), Some(journal()));
+    assert_eq!(load(directory.path()).unwrap(), Some(journal()));
 }
 
 #[test]
 fn a_missing_state_directory_is_named() {
     let directory = Path::new("/nonexistent/clusterrebootd");
-    let error = journal().save(directory).unwrap_err().to_string();
+    let error = save(directory, &journal()).unwrap_err().to_string();
     assert!(
         error.contains("/nonexistent/clusterrebootd/journal.json.new"),
         "{error}"

@@ -1,0 +1,248 @@
+//! Calls over a real message bus to a stand-in for logind and systemd.
+
+// A test fails best where it fails, and its functions need no documentation.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::soon;
+use reboot_host::HostError;
+use reboot_host::logind::{Inhibitor, Logind};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use zbus::Connection;
+use zbus::connection::Builder;
+
+const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:dir=DIRECTORY</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>
+  </policy>
+</busconfig>"#;
+
+/// A message bus of its own, ended with the test.
+struct Bus {
+    daemon: Child,
+    address: String,
+    _directory: TempDir,
+}
+
+// === impl Bus ===
+
+impl Bus {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("bus.conf");
+        let text = CONFIG.replace("DIRECTORY", &directory.path().to_string_lossy());
+        std::fs::write(&config, text).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", config.display()))
+            .args(["--print-address", "--nofork", "--nopidfile"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon starts: on Debian it is in the package dbus-daemon");
+        let mut address = String::new();
+        let mut said = BufReader::new(daemon.stdout.take().unwrap());
+        said.read_line(&mut address).unwrap();
+        Self {
+            daemon,
+            address: address.trim().to_owned(),
+            _directory: directory,
+        }
+    }
+
+    fn client(&self) -> Logind {
+        Logind::new(Some(self.address.clone())).with_deadline(Duration::from_secs(20))
+    }
+
+    /// Puts a stand-in on the bus; what it is asked to do comes out of the channel.
+    async fn stand_in(&self, answer: Answer) -> (Connection, mpsc::Receiver<String>) {
+        let (asked, receiver) = mpsc::channel(8);
+        let logind = StandInLogind {
+            asked: asked.clone(),
+            answer,
+        };
+        let builder = Builder::address(self.address.as_str())
+            .serve_at("/org/freedesktop/login1", logind)
+            .serve_at("/org/freedesktop/systemd1", StandInSystemd { asked })
+            .name("org.freedesktop.login1")
+            .name("org.freedesktop.systemd1");
+        (
+            soon("the stand-in", builder.build()).await.unwrap(),
+            receiver,
+        )
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// What the stand-in says to a reboot.
+#[derive(Clone, Copy)]
+enum Answer {
+    Yes,
+    No,
+    Nothing,
+}
+
+struct StandInLogind {
+    asked: mpsc::Sender<String>,
+    answer: Answer,
+}
+
+#[zbus::interface(name = "org.freedesktop.login1.Manager")]
+impl StandInLogind {
+    async fn reboot(&self, interactive: bool) -> zbus::fdo::Result<()> {
+        let asked = format!("reboot interactive={interactive}");
+        self.asked.send(asked).await.unwrap();
+        match self.answer {
+            Answer::Yes => Ok(()),
+            Answer::No => Err(zbus::fdo::Error::AccessDenied("inhibited".to_owned())),
+            Answer::Nothing => std::future::pending().await,
+        }
+    }
+
+    async fn list_inhibitors(&self) -> Vec<(String, String, String, String, u32, u32)> {
+        let row = |what: &str, who: &str, mode: &str| {
+            let [what, who, why, mode] = [what, who, "busy", mode].map(str::to_owned);
+            (what, who, why, mode, 0, 1)
+        };
+        vec![
+            row("sleep:shutdown", "dpkg", "block"),
+            row("shutdown", "gnome", "delay"),
+            row("sleep", "player", "block"),
+            row("shutdown", "weak", "block-weak"),
+        ]
+    }
+}
+
+struct StandInSystemd {
+    asked: mpsc::Sender<String>,
+}
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
+impl StandInSystemd {
+    async fn soft_reboot(&self, new_root: String) {
+        self.asked
+            .send(format!("soft reboot {new_root:?}"))
+            .await
+            .unwrap();
+    }
+
+    #[zbus(property)]
+    fn soft_reboots_count(&self) -> u32 {
+        3
+    }
+}
+
+#[tokio::test]
+async fn reboots_arrive_and_ask_no_user() {
+    let bus = Bus::new();
+    let (_connection, mut asked) = bus.stand_in(Answer::Yes).await;
+    bus.client().reboot().await.unwrap();
+    assert_eq!(asked.recv().await.unwrap(), "reboot interactive=false");
+    bus.client().soft_reboot().await.unwrap();
+    assert_eq!(asked.recv().await.unwrap(), "soft reboot \"\"");
+}
+
+#[tokio::test]
+async fn a_refused_reboot_is_certainly_not_done() {
+    let bus = Bus::new();
+    let (_connection, _asked) = bus.stand_in(Answer::No).await;
+    let error = bus.client().reboot().await.unwrap_err();
+    assert!(matches!(error, HostError::Bus { .. }), "{error:?}");
+    assert!(error.to_string().contains("inhibited"), "{error}");
+}
+
+#[tokio::test]
+async fn a_reboot_without_an_answer_may_be_under_way() {
+    let bus = Bus::new();
+    let (_connection, mut asked) = bus.stand_in(Answer::Nothing).await;
+    let impatient = bus.client().with_deadline(Duration::from_millis(500));
+    let error = soon("the deadline", impatient.reboot()).await.unwrap_err();
+    assert_eq!(error.kind(), "bus_unknown");
+    assert!(
+        error.to_string().contains("no answer within 500ms"),
+        "{error}"
+    );
+    assert_eq!(asked.recv().await.unwrap(), "reboot interactive=false");
+}
+
+#[tokio::test]
+async fn a_bus_that_goes_away_before_the_answer_leaves_it_unknown() {
+    let mut bus = Bus::new();
+    let (_connection, mut asked) = bus.stand_in(Answer::Nothing).await;
+    let client = bus.client();
+    let waiting = tokio::spawn(async move { client.reboot().await });
+    asked.recv().await.unwrap();
+    bus.daemon.kill().unwrap();
+    let error = soon("the loss", waiting).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), "bus_unknown", "{error}");
+}
+
+#[tokio::test]
+async fn without_a_service_or_a_bus_nothing_was_done() {
+    let bus = Bus::new();
+    let error = bus.client().reboot().await.unwrap_err();
+    assert_eq!(error.kind(), "bus");
+    assert!(
+        error
+            .to_string()
+            .contains("org.freedesktop.login1 is running"),
+        "{error}"
+    );
+    let nowhere = Logind::new(Some("unix:path=/nonexistent/bus".to_owned()));
+    assert_eq!(nowhere.reboot().await.unwrap_err().kind(), "bus");
+}
+
+#[tokio::test]
+async fn only_those_who_block_the_shutdown_are_listed() {
+    let bus = Bus::new();
+    let (_connection, _asked) = bus.stand_in(Answer::Yes).await;
+    let inhibitors = bus.client().inhibitors().await.unwrap();
+    let [what, who, why, mode] = ["sleep:shutdown", "dpkg", "busy", "block"].map(str::to_owned);
+    let first = Inhibitor {
+        what,
+        who,
+        why,
+        mode,
+    };
+    assert_eq!(inhibitors[0], first);
+    assert_eq!(inhibitors.len(), 2);
+    assert_eq!(inhibitors[1].who, "weak");
+}
+
+#[tokio::test]
+async fn soft_reboots_are_counted_where_systemd_does() {
+    let bus = Bus::new();
+    let (connection, _asked) = bus.stand_in(Answer::Yes).await;
+    assert_eq!(bus.client().soft_reboots().await.unwrap(), Some(3));
+    let server = connection.object_server();
+    let removed = server.remove::<StandInSystemd, _>("/org/freedesktop/systemd1");
+    assert!(removed.await.unwrap());
+    let old = server.at("/org/freedesktop/systemd1", StandInOldSystemd);
+    assert!(old.await.unwrap().is_none());
+    assert_eq!(bus.client().soft_reboots().await.unwrap(), None);
+}
+
+/// Before version 254.
+struct StandInOldSystemd;
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
+impl StandInOldSystemd {
+    #[zbus(property)]
+    fn version(&self) -> String {
+        "252".to_owned()
+    }
+}
