@@ -18,6 +18,7 @@ pub mod journal;
 pub mod killswitch;
 pub mod logind;
 mod look;
+pub mod preset;
 pub mod process;
 pub mod script;
 pub mod watch;
