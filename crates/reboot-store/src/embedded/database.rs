@@ -17,18 +17,14 @@ const SCHEMA: &str = include_str!("schema.sql");
 const BUSY: Duration = Duration::from_secs(5);
 /// Small: an idle daemon keeps it all in memory.
 const PAGE_CACHE_KIB: i64 = 256;
-/// Pages in the log before it is moved into the database.
-const CHECKPOINT_PAGES: i64 = 500;
 
-/// How sure a commit is when it answers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Sync {
-    /// Written to the disk.
-    #[default]
-    Full,
-    /// Not even that: what the crash test must catch.
-    #[cfg(test)]
-    Off,
+/// How the database treats its disk. Only tests choose another way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Tuning {
+    /// Whether a commit is synced to the disk before it answers.
+    pub(super) is_synced: bool,
+    /// Pages in the log before it is moved into the database.
+    pub(super) checkpoint_pages: i64,
 }
 
 /// An open database.
@@ -79,6 +75,17 @@ pub(super) fn refuse_foreign(conn: &Connection, path: &Path) -> Result<(), Store
     }
 }
 
+// === impl Tuning ===
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            is_synced: true,
+            checkpoint_pages: 500,
+        }
+    }
+}
+
 // === impl Database ===
 
 impl Database {
@@ -86,7 +93,7 @@ impl Database {
     pub(super) fn open_or_make(
         path: &Path,
         lock: &Lock,
-        sync: Sync,
+        tuning: Tuning,
         clock: &dyn Clock,
     ) -> Result<Self, StoreError> {
         if FileIdentity::of(path)?.is_none() {
@@ -98,14 +105,14 @@ impl Database {
             }
             file::make_private(path)?;
         }
-        let database = Self::open(path, sync, clock)?;
+        let database = Self::open(path, tuning, clock)?;
         file::sync_directory(path)?;
         lock.mark()?;
         Ok(database)
     }
 
     /// Opens a store that is there: one that vanished is never made anew in passing.
-    pub(super) fn open(path: &Path, sync: Sync, clock: &dyn Clock) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, tuning: Tuning, clock: &dyn Clock) -> Result<Self, StoreError> {
         let moved = || StoreError::Moved {
             path: path.to_owned(),
         };
@@ -113,7 +120,7 @@ impl Database {
         let sql = |error| StoreError::sql(path, &error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags).map_err(sql)?;
-        configure(&conn, sync).map_err(sql)?;
+        configure(&conn, tuning).map_err(sql)?;
         make_tables(&mut conn, path)?;
         refuse_foreign(&conn, path)?;
         rearm(&mut conn, clock).map_err(sql)?;
@@ -144,7 +151,7 @@ impl Database {
     }
 }
 
-fn configure(conn: &Connection, sync: Sync) -> rusqlite::Result<()> {
+fn configure(conn: &Connection, tuning: Tuning) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
@@ -152,12 +159,8 @@ fn configure(conn: &Connection, sync: Sync) -> rusqlite::Result<()> {
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    let level = match sync {
-        Sync::Full => "full",
-        #[cfg(test)]
-        Sync::Off => "off",
-    };
+    conn.pragma_update(None, "wal_autocheckpoint", tuning.checkpoint_pages)?;
+    let level = if tuning.is_synced { "full" } else { "off" };
     conn.pragma_update(None, "synchronous", level)
 }
 

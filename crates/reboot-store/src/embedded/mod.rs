@@ -24,7 +24,7 @@ pub use error::StoreError;
 use crate::{Interest, Store};
 use async_trait::async_trait;
 use clock::{Clock, SystemClock};
-use database::{Database, Sync};
+use database::{Database, Tuning};
 use doorbell::{Doorbell, Ear};
 use file::Lock;
 use look::Peek;
@@ -50,8 +50,8 @@ pub struct Options {
     /// For how long a reboot counts towards the daily cap, in milliseconds of the boot-time
     /// clock.
     pub marks_ttl_ms: u64,
-    /// How sure a commit is.
-    sync: Sync,
+    /// How the database treats its disk: not for callers to choose.
+    tuning: Tuning,
 }
 
 /// A fleet's state in an SQLite database on this machine.
@@ -73,7 +73,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             marks_ttl_ms: 24 * 60 * 60 * 1000,
-            sync: Sync::Full,
+            tuning: Tuning::default(),
         }
     }
 }
@@ -97,13 +97,13 @@ impl EmbeddedStore {
     ) -> Result<Self, StoreError> {
         file::refuse_network(path)?;
         let lock = Lock::shared(path)?;
-        let database = Database::open_or_make(path, &lock, options.sync, clock.as_ref())?;
+        let database = Database::open_or_make(path, &lock, options.tuning, clock.as_ref())?;
         let first = look::revision(&database.conn).map_err(|e| StoreError::sql(path, &e))?;
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
         let (known, revision) = watch::channel(first);
         let worker = Worker {
             path: path.to_owned(),
-            sync: options.sync,
+            tuning: options.tuning,
             marks_ttl_ms: change::column(options.marks_ttl_ms),
             clock: clock.clone(),
             database: Some(database),

@@ -3,7 +3,7 @@
 
 use super::change::{Change, Fault};
 use super::clock::Clock;
-use super::database::{Database, Sync};
+use super::database::{Database, Tuning};
 use super::doorbell::Doorbell;
 use super::error::StoreError;
 use super::look::{self, Peek};
@@ -43,8 +43,8 @@ pub(super) enum Job {
 pub(super) struct Worker {
     /// The database's path.
     pub(super) path: PathBuf,
-    /// How sure commits are.
-    pub(super) sync: Sync,
+    /// How the database treats its disk.
+    pub(super) tuning: Tuning,
     /// For how long a reboot counts, in milliseconds.
     pub(super) marks_ttl_ms: i64,
     /// The time.
@@ -183,7 +183,7 @@ impl Worker {
     fn open(&mut self) -> Result<&mut Database, StoreError> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => Database::open(&self.path, self.sync, self.clock.as_ref())?,
+            None => Database::open(&self.path, self.tuning, self.clock.as_ref())?,
         };
         database.refuse_moved()?;
         Ok(self.database.insert(database))

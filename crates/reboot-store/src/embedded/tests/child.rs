@@ -3,7 +3,7 @@
 
 use super::harness::Shared;
 use crate::conformance::kit::{Fleetful, LONG_MS};
-use crate::embedded::database::Sync;
+use crate::embedded::database::Tuning;
 use crate::embedded::{EmbeddedStore, Options};
 use reboot_core::undo::Undo;
 use reboot_core::write::Trouble;
@@ -194,9 +194,11 @@ async fn give_back(plan: &Plan) {
 
 /// Every commit leaves a line of history: two to a round.
 async fn commits(plan: &Plan, count: usize, is_synced: bool) {
-    let sync = if is_synced { Sync::Full } else { Sync::Off };
     let options = Options {
-        sync,
+        tuning: Tuning {
+            is_synced,
+            checkpoint_pages: 25,
+        },
         ..Options::default()
     };
     let shared = Shared(Arc::new(EmbeddedStore::open(&plan.path, options).unwrap()));

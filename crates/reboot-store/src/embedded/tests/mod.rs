@@ -2,6 +2,7 @@
 
 mod child;
 mod conformance;
+mod crash;
 mod harness;
 mod maintenance;
 mod processes;
