@@ -4,9 +4,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long a look may take. Only a hung network mount takes longer than a moment.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How many looks may hang at once: each holds a thread, and others need threads too.
+const HANGING_MAX: usize = 8;
+
+static LOOKS: Semaphore = Semaphore::const_new(HANGING_MAX);
 
 /// What is at a path; two looks that see the same give equal values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,15 +41,25 @@ pub(crate) fn look(path: &Path) -> io::Result<Option<Seen>> {
 
 /// Like [`look`] on a thread of its own, so that a mount that hangs does not stop the runtime.
 pub(crate) async fn look_aside(path: PathBuf) -> io::Result<Option<Seen>> {
-    let looking = tokio::task::spawn_blocking(move || look(&path));
-    match tokio::time::timeout(DEADLINE, looking).await {
-        Ok(Ok(seen)) => seen,
-        Ok(Err(stopped)) => Err(io::Error::other(stopped)),
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("the file system did not answer within {DEADLINE:?}"),
-        )),
-    }
+    let looking = async move {
+        // The limit is never closed; were it, looking without it would be right.
+        let permit = LOOKS.acquire().await.ok();
+        let looking = tokio::task::spawn_blocking(move || {
+            let _until_it_answers = permit;
+            look(&path)
+        });
+        looking
+            .await
+            .unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+    };
+    tokio::time::timeout(DEADLINE, looking)
+        .await
+        .unwrap_or_else(|_| Err(no_answer()))
+}
+
+fn no_answer() -> io::Error {
+    let text = format!("the file system did not answer within {DEADLINE:?}");
+    io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
 /// A path through something that is not a directory leads nowhere, like a missing one.

@@ -16,9 +16,7 @@ use tokio::sync::mpsc;
 use zbus::Connection;
 use zbus::connection::Builder;
 
-const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
+const CONFIG: &str = r#"<busconfig>
   <listen>unix:dir=DIRECTORY</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">

@@ -104,6 +104,14 @@ impl NodeLock {
     }
 }
 
+impl Drop for NodeLock {
+    /// Closing the file would leave the lock to a program of ours that is just being started and
+    /// has not let go of its copy yet.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 fn make(directory: &Path) -> Result<(), HostError> {
     if directory.is_dir() {
         return Ok(());

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 /// Watches paths; made to be asked again and again by [`FileWatch::changed`].
@@ -29,9 +30,9 @@ pub struct FileWatch {
     limits: Option<String>,
     armed: Armed,
     last: Vec<Sight>,
-    /// Something may have happened since `last`. Set before and cleared after each look, so that
-    /// a future dropped between the two loses nothing.
-    is_stale: bool,
+    /// The round that is under way since something may have happened. It is kept when the
+    /// question is given up: nothing is lost, and a mount that hangs holds one thread, not many.
+    looking: Option<JoinHandle<Round>>,
 }
 
 /// What makes a directory's event.
@@ -74,7 +75,7 @@ impl FileWatch {
             limits,
             armed: Armed::new(),
             last: Vec::new(),
-            is_stale: false,
+            looking: None,
         };
         let round = Round::make(watch.inotify.as_deref(), &watch.paths);
         watch.take(round);
@@ -85,15 +86,15 @@ impl FileWatch {
     /// since [`FileWatch::new`]. Dropping the future loses nothing.
     pub async fn changed(&mut self) {
         loop {
-            if !self.is_stale {
+            if self.looking.is_none() {
                 self.wait().await;
-                self.is_stale = true;
             }
-            let (inotify, paths) = (self.inotify.clone(), Arc::clone(&self.paths));
-            let round = move || Round::make(inotify.as_deref(), &paths);
-            // On a thread of its own, so that a mount that hangs does not stop the runtime.
-            let round = tokio::task::spawn_blocking(round).await;
-            self.is_stale = false;
+            let (inotify, paths) = (&self.inotify, &self.paths);
+            let looking = self
+                .looking
+                .get_or_insert_with(|| look_aside(inotify, paths));
+            let round = looking.await;
+            self.looking = None;
             if round.is_ok_and(|round| self.take(round)) {
                 return;
             }
@@ -175,6 +176,12 @@ impl Round {
             Err(error) => self.limits = Some(not_watched(directory, error)),
         }
     }
+}
+
+/// A round on a thread of its own, so that a mount that hangs does not stop the runtime.
+fn look_aside(inotify: &Option<Arc<AsyncFd<Source>>>, paths: &Arc<[PathBuf]>) -> JoinHandle<Round> {
+    let (inotify, paths) = (inotify.clone(), Arc::clone(paths));
+    tokio::task::spawn_blocking(move || Round::make(inotify.as_deref(), &paths))
 }
 
 fn open() -> io::Result<AsyncFd<Source>> {
