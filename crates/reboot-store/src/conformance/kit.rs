@@ -280,6 +280,21 @@ impl Agent {
         .await
     }
 
+    pub(crate) fn release_request(
+        &self,
+        number: u64,
+        expects: Phase,
+        way: Way,
+        undone: Undo,
+    ) -> Request {
+        request(Action::Release {
+            owner: self.owner(number, expects),
+            boot: self.identity.boot.clone(),
+            way,
+            undone,
+        })
+    }
+
     pub(crate) async fn release(
         &self,
         number: u64,
@@ -287,13 +302,8 @@ impl Agent {
         way: Way,
         undone: Undo,
     ) -> Result<Reply, Trouble> {
-        self.send(request(Action::Release {
-            owner: self.owner(number, expects),
-            boot: self.identity.boot.clone(),
-            way,
-            undone,
-        }))
-        .await
+        let request = self.release_request(number, expects, way, undone);
+        self.send(request).await
     }
 
     pub(crate) async fn give_back(&self, number: u64) {

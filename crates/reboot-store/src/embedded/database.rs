@@ -123,6 +123,7 @@ impl Database {
         configure(&conn, tuning).map_err(sql)?;
         make_tables(&mut conn, path)?;
         refuse_foreign(&conn, path)?;
+        checkpoint(&conn).map_err(sql)?;
         rearm(&mut conn, clock).map_err(sql)?;
         let log = FileIdentity::of(&file::beside(path, "-wal"))?;
         let path = path.to_owned();
@@ -162,6 +163,13 @@ fn configure(conn: &Connection, tuning: Tuning) -> rusqlite::Result<()> {
     conn.pragma_update(None, "wal_autocheckpoint", tuning.checkpoint_pages)?;
     let level = if tuning.is_synced { "full" } else { "off" };
     conn.pragma_update(None, "synchronous", level)
+}
+
+/// Moves what an interrupted process left in the log into the database, synced: a commit that
+/// was written but not synced must not be seen before it is durable. Only the first to open
+/// finds such a one, so others that are busy are no reason to fail.
+fn checkpoint(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
 }
 
 /// Makes the tables of an empty database, in one transaction.

@@ -34,11 +34,7 @@ fn all(conn: &mut Connection) -> rusqlite::Result<Value> {
 
 fn rows(conn: &Connection, table: &str) -> rusqlite::Result<Value> {
     let mut statement = conn.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(Into::into)
-        .collect();
+    let columns: Vec<String> = statement.column_names().map(Into::into).collect();
     let mut rows = statement.query([])?;
     let mut shown = Vec::new();
     while let Some(row) = rows.next()? {

@@ -2,9 +2,10 @@
 //! its working directory; without one it does a small piece of work of its own.
 
 use super::harness::Shared;
-use crate::conformance::kit::{Fleetful, LONG_MS};
+use crate::conformance::kit::{Agent, Fleetful, LONG_MS};
 use crate::embedded::database::Tuning;
 use crate::embedded::{EmbeddedStore, Options};
+use reboot_core::group::{Phase, Refusal, Reply, Request, Way};
 use reboot_core::undo::Undo;
 use reboot_core::write::Trouble;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub(super) enum Work {
     GiveBack,
     /// Commits this often, and says each commit that was acknowledged.
     Commits { count: usize, is_synced: bool },
+    /// Commits this often, each until it is acknowledged; says what went wrong meanwhile.
+    Persist { count: usize },
 }
 
 #[derive(Deserialize, Serialize)]
@@ -139,6 +142,7 @@ async fn a_process_does_what_its_plan_says() {
         Work::Drain { ttl_ms } => claim(&plan, ttl_ms, true).await,
         Work::GiveBack => give_back(&plan).await,
         Work::Commits { count, is_synced } => commits(&plan, count, is_synced).await,
+        Work::Persist { count } => persist(&plan, count).await,
     }
 }
 
@@ -212,4 +216,37 @@ async fn commits(plan: &Plan, count: usize, is_synced: bool) {
     }
     let history = fleet.store.history(&fleet.group, count).await.unwrap();
     assert_eq!(history.len(), count.next_multiple_of(2).min(count));
+}
+
+/// Repeats each request under its id until it is answered, as an agent does.
+async fn insist(agent: &Agent, request: Request) -> Result<Reply, Refusal> {
+    const TRIES_MAX: usize = 100;
+    for _ in 0..TRIES_MAX {
+        match agent.send(request.clone()).await {
+            Ok(reply) => return Ok(reply),
+            Err(Trouble::Refused(refusal)) => return Err(refusal),
+            Err(trouble) => say(&format!("TROUBLE {}: {trouble}", trouble.kind())),
+        }
+    }
+    panic!("no answer after {TRIES_MAX} tries");
+}
+
+async fn persist(plan: &Plan, count: usize) {
+    let shared = Shared::open(&plan.path);
+    let fleet = Fleetful::new(&shared, 1);
+    let agent = fleet.agent(&plan.name).await;
+    for _ in 0..count {
+        let number = match insist(&agent, agent.claim_request(false)).await {
+            Ok(Reply::Held { number, .. }) => number,
+            other => panic!("a claim is answered with a hold, not {other:?}"),
+        };
+        say(&format!("GOT {number}"));
+        let release =
+            agent.release_request(number, Phase::Claimed, Way::GivenBack, Undo::default());
+        match insist(&agent, release).await {
+            // Gone already: the try whose answer was lost did it.
+            Ok(Reply::Released) | Err(Refusal::HoldGone { .. }) => {}
+            other => panic!("a claim is given back, not {other:?}"),
+        }
+    }
 }

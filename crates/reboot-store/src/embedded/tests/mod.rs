@@ -7,3 +7,4 @@ mod harness;
 mod maintenance;
 mod processes;
 mod time;
+mod weather;
