@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod daemon;
 pub mod exit;
 pub mod logs;
 pub mod metrics;

@@ -1,1 +1,14 @@
-//! Placeholder until the first slice lands.
+//! The node's shell: turns the effects of `reboot-core`'s agent into I/O and feeds the results
+//! back as events. It decides nothing.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
+
+mod desk;
+mod hands;
+mod node;
+mod observer;
+mod shell;
+
+pub use node::{Method, Node};
+pub use observer::Observer;
+pub use shell::{Control, Shell};

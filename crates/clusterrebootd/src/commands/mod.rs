@@ -4,7 +4,9 @@
 mod completions;
 mod man;
 pub(crate) mod report;
+mod run;
 mod simulate;
+mod status;
 pub(crate) mod validate;
 mod version;
 
@@ -20,8 +22,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Simulate(args) => simulate::run(&args),
-        Command::Run(_) => unfinished("run"),
-        Command::Status(_) => unfinished("status"),
+        Command::Run(args) => run::run(&args, cli.log),
+        Command::Status(args) => status::run(&args),
         Command::History(_) => unfinished("history"),
         Command::Store(_) => unfinished("store"),
         Command::Demo(_) => unfinished("demo"),

@@ -1,6 +1,8 @@
 //! Pieces of reports that several commands show.
 
+use reboot_core::agent::ScriptPhase;
 use reboot_host::detector::{DetectorReport, DetectorResult};
+use reboot_host::script::HealthRun;
 use serde_json::{Value, json};
 
 /// A detector's result for people: a line, and what it printed beneath.
@@ -32,6 +34,32 @@ pub(crate) fn detector_json(report: &DetectorReport) -> Value {
         "duration_sec": report.duration.as_secs_f64(),
         "exit_code": report.exit_code,
         "output": report.output,
+    })
+}
+
+/// A run of the health script for people: a line, and what it printed beneath.
+pub(crate) fn script_text(phase: ScriptPhase, run: &HealthRun) -> String {
+    let finished = &run.finished;
+    let code = finished
+        .exit_code()
+        .map_or(String::new(), |code| format!(", exit code {code}"));
+    let why = run
+        .verdict
+        .reason()
+        .map_or(String::new(), |why| format!(": {}", printable(why)));
+    let (result, seconds) = (run.verdict.kind(), finished.duration.as_secs_f64());
+    format!("health {phase}: {result} ({seconds:.3} s{code}){why}\n") + &indented(&finished.output)
+}
+
+/// A run of the health script for programs.
+pub(crate) fn script_json(phase: ScriptPhase, run: &HealthRun) -> Value {
+    json!({
+        "phase": phase.name(),
+        "result": run.verdict.kind(),
+        "reason": run.verdict.reason(),
+        "duration_sec": run.finished.duration.as_secs_f64(),
+        "exit_code": run.finished.exit_code(),
+        "output": run.finished.output,
     })
 }
 

@@ -3,12 +3,12 @@
 use super::report::{detector_json, detector_text};
 use super::{complain, print_json, print_then, validate};
 use crate::cli::{OutputFormat, SimulateArgs};
-use crate::config::{DetectorSettings, DetectorSettingsKind, Settings};
+use crate::config::Settings;
+use crate::daemon::detectors;
 use crate::exit::ExitCode;
-use reboot_host::detector::{DetectorKind, DetectorReport, DetectorResult, DetectorSpec, evaluate};
+use reboot_host::detector::{DetectorReport, DetectorResult, DetectorSpec, evaluate};
 use serde_json::{Value, json};
 use std::io;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the command.
@@ -17,39 +17,14 @@ pub(super) fn run(args: &SimulateArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(problems) => return validate::refuse(&problems),
     };
-    match specs(&settings.detectors).and_then(|specs| reports(&specs)) {
+    let specs = detectors(&settings.detectors).map_err(|error| format!("{error:#}"));
+    match specs.and_then(|specs| reports(&specs)) {
         Ok(reports) => show(&reports, args.output),
         Err(why) => {
             complain(&format!("simulate: {why}"));
             ExitCode::RuntimeFailure
         }
     }
-}
-
-fn specs(detectors: &[DetectorSettings]) -> Result<Vec<DetectorSpec>, String> {
-    detectors.iter().map(spec).collect()
-}
-
-fn spec(detector: &DetectorSettings) -> Result<DetectorSpec, String> {
-    let name = detector.name.clone();
-    let kind = match &detector.kind {
-        DetectorSettingsKind::File { path } => DetectorKind::File { path: path.clone() },
-        DetectorSettingsKind::Command {
-            cmd,
-            success_exit_codes,
-            timeout_secs,
-        } => DetectorKind::Command {
-            cmd: cmd.clone(),
-            success_exit_codes: success_exit_codes.clone(),
-            timeout: timeout_secs.map(Duration::from_secs),
-        },
-        DetectorSettingsKind::Preset { preset, .. } => {
-            return Err(format!(
-                "detector {name}: this build has no preset {preset} yet"
-            ));
-        }
-    };
-    Ok(DetectorSpec { name, kind })
 }
 
 fn reports(specs: &[DetectorSpec]) -> Result<Vec<DetectorReport>, String> {

@@ -1,0 +1,191 @@
+//! One diagnostic pass, and its report: what `status` and `run --once` print.
+
+use super::{agent_settings, identify, node, open_store, run};
+use crate::cli::OutputFormat;
+use crate::commands::report::{detector_json, detector_text, script_json, script_text};
+use crate::config::Settings;
+use crate::exit::ExitCode;
+use anyhow::Result;
+use reboot_agent::{Method, Observer, Shell};
+use reboot_core::agent::{Agent, Ending, Half, Mode, News, Notebook, ScriptPhase};
+use reboot_core::outcome::Report;
+use reboot_host::detector::DetectorReport;
+use reboot_host::script::HealthRun;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// What the pass saw.
+#[derive(Clone, Debug, Default)]
+struct Findings {
+    detectors: Vec<DetectorReport>,
+    health: Vec<(ScriptPhase, HealthRun)>,
+    lock: Option<String>,
+    blockers: Vec<String>,
+    troubles: Vec<String>,
+}
+
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Findings>>);
+
+/// Runs one diagnostic pass and returns its report and exit code.
+///
+/// # Errors
+/// What keeps the pass from starting.
+pub(crate) async fn diagnose(
+    settings: &Settings,
+    mode: Mode,
+    output: OutputFormat,
+) -> Result<(String, ExitCode)> {
+    let mut environment = settings.static_environment(None);
+    if mode.skips_health() {
+        environment.push(("RC_SKIP_HEALTH".to_owned(), "true".to_owned()));
+    }
+    if mode.skips_lock() {
+        environment.push(("RC_SKIP_LOCK".to_owned(), "true".to_owned()));
+    }
+    let identity = identify(settings).await?;
+    let machine = node(settings, environment)?;
+    let store = open_store(&settings.store)?;
+    let told = agent_settings(settings, identity, mode, store.describe())?;
+    let notebook =
+        super::read_notebook(&settings.state_dir).unwrap_or_else(|_| Notebook::default());
+    let planned = planned_command(&machine.method);
+    let collector = Collector::default();
+    let observer = Box::new(collector.clone());
+    let (_controls, inbox) = mpsc::channel(1);
+    let agent = Agent::new(told, notebook, 0);
+    let agent = Shell::new(agent, machine, store, observer).run(inbox).await;
+    let exit = run::exit_code(&agent);
+    let Some(report) = &agent.report else {
+        return Ok((String::new(), exit));
+    };
+    let findings = collector
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let text = match output {
+        OutputFormat::Text => as_text(&findings, report, &planned),
+        OutputFormat::Json => as_json(&findings, report, &planned, exit),
+    };
+    Ok((text, exit))
+}
+
+fn planned_command(method: &Method) -> String {
+    match method {
+        Method::Command(argv) => argv.join(" "),
+        Method::Logind => "systemd-logind: Reboot".to_owned(),
+        Method::Soft => "systemd: SoftReboot".to_owned(),
+    }
+}
+
+fn as_json(findings: &Findings, report: &Report, planned: &str, exit: ExitCode) -> String {
+    let reasons: Vec<Value> = report
+        .blockers
+        .iter()
+        .map(|it| json!({"status": it.outcome.name(), "message": it.message}))
+        .collect();
+    let runs: Vec<Value> = findings
+        .health
+        .iter()
+        .map(|(phase, run)| script_json(*phase, run))
+        .collect();
+    let value = json!({
+        "outcome": report.outcome.name(),
+        "message": report.message,
+        "exit_code": exit.code(),
+        "blockers": reasons,
+        "detectors": findings.detectors.iter().map(detector_json).collect::<Vec<_>>(),
+        "health": runs,
+        "lock": findings.lock,
+        "cluster_health": findings.blockers,
+        "troubles": findings.troubles,
+        "reboot_command": planned,
+        "dry_run": true,
+    });
+    format!("{value:#}\n")
+}
+
+fn as_text(findings: &Findings, report: &Report, planned: &str) -> String {
+    let mut text: String = findings.detectors.iter().map(detector_text).collect();
+    text.extend(
+        findings
+            .health
+            .iter()
+            .map(|(phase, run)| script_text(*phase, run)),
+    );
+    let lock = findings.lock.as_deref().unwrap_or("not asked for");
+    push(&mut text, format_args!("lock: {lock}\n"));
+    for blocker in &findings.blockers {
+        push(
+            &mut text,
+            format_args!("cluster health blocker: {blocker}\n"),
+        );
+    }
+    for trouble in &findings.troubles {
+        push(&mut text, format_args!("trouble: {trouble}\n"));
+    }
+    push(
+        &mut text,
+        format_args!("outcome: {} - {}\n", report.outcome, report.message),
+    );
+    for blocker in report.blockers.iter().skip(1) {
+        push(
+            &mut text,
+            format_args!("also: {} - {}\n", blocker.outcome, blocker.message),
+        );
+    }
+    push(
+        &mut text,
+        format_args!("planned reboot command: {planned}\n"),
+    );
+    text.push_str("dry-run: true\n");
+    text
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    let _ = text.write_fmt(arguments); // writing to a string does not fail
+}
+
+// === impl Collector ===
+
+impl Collector {
+    fn note(&self, write: impl FnOnce(&mut Findings)) {
+        write(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Observer for Collector {
+    fn told(&mut self, news: &News, _: &Agent) {
+        match news {
+            News::Claimed(Ending::Success) => {
+                self.note(|it| it.lock = Some("acquired, and given back".to_owned()));
+            }
+            News::Claimed(Ending::Refused(why) | Ending::Error(why)) => {
+                self.note(|it| it.lock = Some(format!("not acquired: {why}")));
+            }
+            News::ClusterHealth { result, .. } => {
+                let blockers = result.clone().unwrap_or_else(|error| vec![error]);
+                self.note(|it| it.blockers = blockers);
+            }
+            News::Trouble { what, error } => {
+                self.note(|it| it.troubles.push(format!("could not {what}: {error}")));
+            }
+            _ => {}
+        }
+    }
+
+    fn detector_ran(&mut self, half: Half, report: &DetectorReport) {
+        if half == Half::PreLock {
+            self.note(|it| it.detectors.push(report.clone()));
+        }
+    }
+
+    fn script_ran(&mut self, phase: ScriptPhase, run: &HealthRun) {
+        self.note(|it| it.health.push((phase, run.clone())));
+    }
+
+    fn stepped(&mut self, _: &Agent) {}
+}

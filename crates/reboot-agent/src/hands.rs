@@ -1,0 +1,292 @@
+//! The effects on the machine itself: each runs as a task and reports its result.
+
+use crate::node::{Method, Node};
+use crate::shell::{Report, send};
+use reboot_core::agent::{Event, Half, Issue, Look, Notebook, ScriptPhase, Sight, SlotState};
+use reboot_core::gates::{Local, ScriptVerdict};
+use reboot_core::need::Detection;
+use reboot_core::undo::Undo;
+use reboot_host::HostError;
+use reboot_host::command::Issued;
+use reboot_host::detector::{DetectorReport, DetectorResult};
+use reboot_host::logind::Logind;
+use reboot_host::process::Exit;
+use reboot_host::script::Verdict;
+use reboot_host::{command, detector, hooks, journal, killswitch};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Does what the agent wants done on this machine.
+pub(crate) struct Hands {
+    node: Arc<Node>,
+    reports: mpsc::Sender<Report>,
+}
+
+type Variables = Vec<(String, String)>;
+
+// === impl Hands: looking ===
+
+impl Hands {
+    pub(crate) fn new(node: Arc<Node>, reports: mpsc::Sender<Report>) -> Self {
+        Self { node, reports }
+    }
+
+    /// Starts a look; the answer comes as `Saw`.
+    pub(crate) fn look(
+        &self,
+        tasks: &mut JoinSet<()>,
+        pass: u64,
+        look: Look,
+        (slot, half): (SlotState, Half),
+    ) {
+        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        tasks.spawn(async move {
+            let sight = match look {
+                Look::Local => Sight::Local(look_locally(&node).await),
+                Look::Detectors => Sight::Detection(detect(&node, half, &reports).await),
+                Look::Health(phase) => Sight::Health(check(&node, phase, slot, &reports).await),
+                Look::Fleet => return, // the shell's, not ours
+            };
+            send(&reports, Event::Saw { pass, look, sight }).await;
+        });
+    }
+
+    fn variables(&self, phase: &str) -> Variables {
+        with(&self.node.environment, [("RC_PHASE", phase.to_owned())])
+    }
+}
+
+fn with<const N: usize>(fixed: &[(String, String)], more: [(&str, String); N]) -> Variables {
+    let more = more
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    fixed.iter().cloned().chain(more).collect()
+}
+
+async fn look_locally(node: &Node) -> Local {
+    let kill_switch = killswitch::active(&node.kill_switch_file).map_err(|error| error.to_string());
+    let inhibitors = match node.method {
+        Method::Command(_) => Vec::new(), // the command minds them, or was told not to
+        Method::Logind | Method::Soft => inhibitors(&node.bus).await,
+    };
+    Local {
+        kill_switch,
+        inhibitors,
+    }
+}
+
+async fn inhibitors(bus: &Logind) -> Vec<String> {
+    match bus.inhibitors().await {
+        Ok(found) => found
+            .iter()
+            .map(|it| format!("{} asks to wait: {}", it.who, it.why))
+            .collect(),
+        Err(error) => vec![format!("who inhibits a shutdown cannot be told: {error}")],
+    }
+}
+
+async fn detect(node: &Node, half: Half, reports: &mpsc::Sender<Report>) -> Detection {
+    let mut detection = Detection::default();
+    let mut prints = Vec::new();
+    for spec in &node.detectors {
+        let report = detector::evaluate(spec).await;
+        read_report(&report, &mut detection, &mut prints);
+        // The loop outlives its tasks; when it is gone nobody needs the report.
+        let _ = reports.send(Report::Detector(half, Box::new(report))).await;
+    }
+    detection.fingerprint = prints.join(",");
+    detection
+}
+
+fn read_report(report: &DetectorReport, detection: &mut Detection, prints: &mut Vec<String>) {
+    match &report.result {
+        DetectorResult::Clear => {}
+        DetectorResult::RebootRequired => {
+            detection.fired.push(report.name.clone());
+            prints.push(format!("{}={}", report.name, report.fingerprint));
+        }
+        DetectorResult::Error(error) => {
+            detection
+                .failed
+                .push(format!("detector {}: {error}", report.name));
+        }
+    }
+}
+
+async fn check(
+    node: &Node,
+    phase: ScriptPhase,
+    slot: SlotState,
+    reports: &mpsc::Sender<Report>,
+) -> ScriptVerdict {
+    let variables = with(
+        &node.environment,
+        [
+            ("RC_PHASE", phase.name().to_owned()),
+            ("RC_LOCK_ENABLED", slot.is_enabled.to_string()),
+            ("RC_LOCK_HELD", slot.is_held.to_string()),
+            ("RC_LOCK_ATTEMPTS", slot.attempts.to_string()),
+        ],
+    );
+    let run = node.health_script.run(&variables).await;
+    let verdict = match &run.verdict {
+        Verdict::Pass => ScriptVerdict::Pass,
+        Verdict::Blocked(why) => ScriptVerdict::Blocked(why.clone()),
+        Verdict::Error(why) => ScriptVerdict::Failed(why.clone()),
+    };
+    let _ = reports.send(Report::Script(phase, Box::new(run))).await; // as above
+    verdict
+}
+
+// === impl Hands: changing ===
+
+impl Hands {
+    /// Puts the notebook on disk before it returns.
+    pub(crate) fn save(&self, notebook: &Notebook) -> Result<(), String> {
+        journal::save(&self.node.state_dir, notebook).map_err(|error| error.to_string())
+    }
+
+    /// The names of the pre-reboot hooks.
+    pub(crate) fn plan_hooks(&self) -> Result<Vec<String>, String> {
+        hook_names(&self.node.hooks_dir.join("pre-reboot.d"))
+    }
+
+    /// Runs the pre-reboot hooks of these names.
+    pub(crate) fn run_hooks(&self, tasks: &mut JoinSet<()>, names: Vec<String>) {
+        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let variables = self.variables("pre-reboot");
+        tasks.spawn(async move {
+            let dir = node.hooks_dir.join("pre-reboot.d");
+            let result = run_named(&dir, &names, &variables, &node).await;
+            send(&reports, Event::Hooked(result)).await;
+        });
+    }
+
+    /// Undoes the named changes, newest first.
+    pub(crate) fn undo(&self, tasks: &mut JoinSet<()>, undo: Undo) {
+        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let variables = self.variables("undo");
+        tasks.spawn(async move {
+            let result = undo_all(&node, &undo, &variables).await;
+            send(&reports, Event::Undone(result)).await;
+        });
+    }
+
+    /// Runs every post-reboot hook.
+    pub(crate) fn run_post_hooks(&self, tasks: &mut JoinSet<()>) {
+        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let variables = self.variables("post-reboot");
+        tasks.spawn(async move {
+            let dir = node.hooks_dir.join("post-reboot.d");
+            let result = match hook_names(&dir) {
+                Ok(names) => run_named(&dir, &names, &variables, &node).await,
+                Err(error) => Err(error),
+            };
+            send(&reports, Event::PostHooked(result)).await;
+        });
+    }
+
+    /// Tells the users.
+    pub(crate) fn wall(&self, tasks: &mut JoinSet<()>, delay_secs: u64) {
+        let message = format!("This machine will be rebooted in {delay_secs} seconds.");
+        tasks.spawn(async move { drop(command::wall(&message).await) });
+    }
+
+    /// Starts the reboot.
+    pub(crate) fn issue_reboot(&self, tasks: &mut JoinSet<()>) {
+        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        tasks.spawn(async move {
+            match &node.method {
+                Method::Command(argv) => run_command(argv, &reports).await,
+                Method::Logind => tell_bus(node.bus.reboot().await, &reports).await,
+                Method::Soft => tell_bus(node.bus.soft_reboot().await, &reports).await,
+            }
+        });
+    }
+
+    /// Leaves the marker of a finished reboot.
+    pub(crate) fn mark_returned(&self, need: &str, number: u64) -> Result<(), String> {
+        let marker = serde_json::json!({ "need": need, "hold": number });
+        journal::mark(&self.node.run_dir, "rebooted", &marker).map_err(|error| error.to_string())
+    }
+}
+
+fn hook_names(dir: &Path) -> Result<Vec<String>, String> {
+    let found = hooks::list(dir).map_err(|error| error.to_string())?;
+    Ok(found.into_iter().map(|hook| hook.name).collect())
+}
+
+async fn run_named(
+    dir: &Path,
+    names: &[String],
+    variables: &Variables,
+    node: &Node,
+) -> Result<(), String> {
+    let found = hooks::list(dir).map_err(|error| error.to_string())?;
+    for name in names {
+        let Some(hook) = found.iter().find(|hook| &hook.name == name) else {
+            return Err(format!("hook {name} has vanished from {}", dir.display()));
+        };
+        let finished = hooks::run_one(hook, variables, node.hook_timeout).await;
+        if !finished.is_success() {
+            let said = finished.output.trim();
+            let path = hook.path.display();
+            return Err(format!(
+                "hook {path} failed: {} ({said})",
+                finished.reason()
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn undo_all(node: &Node, undo: &Undo, variables: &Variables) -> Result<(), String> {
+    let mut names: Vec<String> = undo.newest_first().map(str::to_owned).collect();
+    names.reverse(); // the host wants them oldest first
+    let dir = node.hooks_dir.join("pre-reboot.d");
+    let (_, failed) = hooks::undo_all(&dir, &names, variables, node.hook_timeout).await;
+    let failed: Vec<String> = failed
+        .into_iter()
+        .map(|(name, why)| format!("{name}: {why}"))
+        .collect();
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "undoing failed, the slot is kept: {}",
+            failed.join("; ")
+        )),
+    }
+}
+
+async fn run_command(argv: &[String], reports: &mpsc::Sender<Report>) {
+    match command::issue(argv).await {
+        Issued::NotStarted(why) => send(reports, Event::Issued(Issue::NotStarted(why))).await,
+        Issued::Started { exit, .. } => {
+            send(reports, Event::Issued(Issue::Started)).await;
+            let Ok(exit) = exit.await else { return };
+            let is_success = exit == Exit::Code(0);
+            let how = format!("the reboot command ended: {exit}");
+            send(reports, Event::Issued(Issue::Ended { is_success, how })).await;
+        }
+    }
+}
+
+async fn tell_bus(result: Result<(), HostError>, reports: &mpsc::Sender<Report>) {
+    let how = match result {
+        Ok(()) => Issue::Started,
+        Err(error) if !matches!(error, HostError::BusUnknown { .. }) => {
+            Issue::NotStarted(error.to_string())
+        }
+        Err(error) => {
+            // It may have been taken all the same: it counts as issued.
+            send(reports, Event::Issued(Issue::Started)).await;
+            Issue::Ended {
+                is_success: false,
+                how: error.to_string(),
+            }
+        }
+    };
+    send(reports, Event::Issued(how)).await;
+}
