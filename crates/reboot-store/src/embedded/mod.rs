@@ -50,8 +50,6 @@ pub struct Options {
     /// For how long a reboot counts towards the daily cap, in milliseconds of the boot-time
     /// clock.
     pub marks_ttl_ms: u64,
-    /// How the database treats its disk: not for callers to choose.
-    tuning: Tuning,
 }
 
 /// A fleet's state in an SQLite database on this machine.
@@ -73,7 +71,6 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             marks_ttl_ms: 24 * 60 * 60 * 1000,
-            tuning: Tuning::default(),
         }
     }
 }
@@ -82,28 +79,31 @@ impl Default for Options {
 
 impl EmbeddedStore {
     /// Opens the store of this path, or makes it where there never was one; its directory must
-    /// be there. Blocks for as long as the disk takes.
+    /// be there. Blocks for as long as the disk takes. Waiting for changes wants a runtime with
+    /// time and I/O enabled.
     ///
     /// # Errors
     /// Every [`StoreError`] that says why the place cannot be used, and what to do about it.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
-        Self::open_with(path, options, Arc::new(SystemClock::new()?))
+        let clock = Arc::new(SystemClock::new()?);
+        Self::open_with(path, &options, Tuning::default(), clock)
     }
 
-    pub(crate) fn open_with(
+    fn open_with(
         path: &Path,
-        options: Options,
+        options: &Options,
+        tuning: Tuning,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         file::refuse_network(path)?;
         let lock = Lock::shared(path)?;
-        let database = Database::open_or_make(path, &lock, options.tuning, clock.as_ref())?;
+        let database = Database::open_or_make(path, &lock, tuning, clock.as_ref())?;
         let first = look::revision(&database.conn).map_err(|e| StoreError::sql(path, &e))?;
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
         let (known, revision) = watch::channel(first);
         let worker = Worker {
             path: path.to_owned(),
-            tuning: options.tuning,
+            tuning,
             marks_ttl_ms: change::column(options.marks_ttl_ms),
             clock: clock.clone(),
             database: Some(database),

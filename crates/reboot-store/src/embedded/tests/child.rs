@@ -3,6 +3,7 @@
 
 use super::harness::Shared;
 use crate::conformance::kit::{Agent, Fleetful, LONG_MS};
+use crate::embedded::clock::SystemClock;
 use crate::embedded::database::Tuning;
 use crate::embedded::{EmbeddedStore, Options};
 use reboot_core::group::{Phase, Refusal, Reply, Request, Way};
@@ -198,14 +199,13 @@ async fn give_back(plan: &Plan) {
 
 /// Every commit leaves a line of history: two to a round.
 async fn commits(plan: &Plan, count: usize, is_synced: bool) {
-    let options = Options {
-        tuning: Tuning {
-            is_synced,
-            checkpoint_pages: 25,
-        },
-        ..Options::default()
+    let tuning = Tuning {
+        is_synced,
+        checkpoint_pages: 25,
     };
-    let shared = Shared(Arc::new(EmbeddedStore::open(&plan.path, options).unwrap()));
+    let clock = Arc::new(SystemClock::new().unwrap());
+    let store = EmbeddedStore::open_with(&plan.path, &Options::default(), tuning, clock);
+    let shared = Shared(Arc::new(store.unwrap()));
     let fleet = Fleetful::new(&shared, 1);
     let agent = fleet.agent_for(&plan.name, "boot-a", LONG_MS).await;
     for round in 0..count.div_ceil(2) {

@@ -3,6 +3,7 @@
 use crate::Store;
 use crate::conformance::Harness;
 use crate::embedded::clock::Clock;
+use crate::embedded::database::Tuning;
 use crate::embedded::{EmbeddedStore, Options};
 use async_trait::async_trait;
 use reboot_core::id::GroupName;
@@ -23,6 +24,12 @@ pub(super) struct TestClock {
 pub(super) struct Bench {
     pub(super) directory: TempDir,
     pub(super) clock: Arc<TestClock>,
+}
+
+/// Opens a store that goes by a test's clock.
+pub(super) fn open_at(path: &Path, clock: &Arc<TestClock>) -> EmbeddedStore {
+    let (options, tuning) = (Options::default(), Tuning::default());
+    EmbeddedStore::open_with(path, &options, tuning, clock.clone()).unwrap()
 }
 
 // === impl TestClock ===
@@ -71,7 +78,7 @@ impl Bench {
     }
 
     pub(super) fn open(&self) -> EmbeddedStore {
-        EmbeddedStore::open_with(&self.path(), Options::default(), self.clock.clone()).unwrap()
+        open_at(&self.path(), &self.clock)
     }
 }
 

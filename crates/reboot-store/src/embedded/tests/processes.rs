@@ -2,8 +2,10 @@
 
 use super::child::{Process, Work};
 use super::harness::Shared;
-use crate::conformance::kit::{Fleetful, refusal, soon};
+use crate::conformance::kit::{Fleetful, LONG_MS, refusal, soon};
 use crate::embedded::{EmbeddedStore, Options};
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use reboot_core::group::Refusal;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -64,6 +66,29 @@ async fn a_release_in_another_process_wakes_the_waiter() {
     }
     one.claim().await;
     other.finish();
+}
+
+/// Heartbeats leave the other processes asleep.
+#[tokio::test]
+async fn only_news_ring_the_doorbell() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fleet.db");
+    let shared = Shared::open(&path);
+    let fleet = Fleetful::new(&shared, 1);
+    let one = fleet.agent("one").await;
+    one.publish(one.node_record(None), LONG_MS).await;
+    let ear = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    let doorbell = directory.path().join("fleet.db.doorbell");
+    ear.add_watch(&doorbell, AddWatchFlags::IN_MODIFY).unwrap();
+    for _ in 0..20 {
+        one.keep().await.unwrap();
+        let mut record = one.node_record(None);
+        record.activity = "looking".to_owned();
+        one.publish(record, LONG_MS).await;
+    }
+    assert_eq!(ear.read_events().unwrap_err(), Errno::EAGAIN);
+    one.claim().await;
+    assert!(!ear.read_events().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Restarts, and reboots of the machine that the store lies on.
 
-use super::harness::{Bench, TestClock};
+use super::harness::{Bench, TestClock, open_at};
 use crate::conformance::kit::{Fleetful, LONG_MS};
 use crate::conformance::{Harness, kit::Agent};
 use crate::embedded::{EmbeddedStore, Options};
@@ -21,9 +21,8 @@ struct At {
 
 impl At {
     fn open(path: &Path, clock: &Arc<TestClock>) -> Self {
-        let store = EmbeddedStore::open_with(path, Options::default(), clock.clone());
         Self {
-            store: Arc::new(store.unwrap()),
+            store: Arc::new(open_at(path, clock)),
             clock: clock.clone(),
         }
     }
