@@ -2,6 +2,7 @@
 
 use crate::node::{Method, Node};
 use crate::shell::{Report, send};
+use jiff::Timestamp;
 use reboot_core::agent::{Event, Half, Issue, Look, Notebook, ScriptPhase, Sight, SlotState};
 use reboot_core::gates::{Local, ScriptVerdict};
 use reboot_core::need::Detection;
@@ -208,7 +209,8 @@ impl Hands {
 
     /// Leaves the marker of a finished reboot.
     pub(crate) fn mark_returned(&self, need: &str, number: u64) -> Result<(), String> {
-        let marker = serde_json::json!({ "need": need, "hold": number });
+        let at = Timestamp::now().to_string();
+        let marker = serde_json::json!({ "at": at, "need": need, "hold": number });
         journal::mark(&self.node.run_dir, "rebooted", &marker).map_err(|error| error.to_string())
     }
 }

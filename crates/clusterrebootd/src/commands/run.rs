@@ -30,7 +30,7 @@ pub(super) fn run(args: &RunArgs, log: LogArgs) -> ExitCode {
 fn serve(settings: Settings, args: &RunArgs) -> anyhow::Result<ExitCode> {
     let node = settings.node_name.as_str();
     let log = Log::to_stderr(node, settings.log_format, settings.log_level);
-    daemon::runtime()?.block_on(daemon::serve(settings, args, log))
+    daemon::block_on(daemon::serve(settings, args, log))
 }
 
 fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
@@ -40,6 +40,6 @@ fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
         publishes: true,
     };
     let pass = daemon::diagnose(settings, mode, OutputFormat::Text);
-    let (report, exit) = daemon::runtime()?.block_on(pass)?;
+    let (report, exit) = daemon::block_on(pass)?;
     Ok(print_then(report.as_bytes(), exit))
 }

@@ -27,6 +27,6 @@ fn pass(settings: &Settings, args: &StatusArgs) -> anyhow::Result<ExitCode> {
         publishes: false,
     };
     let pass = daemon::diagnose(settings, mode, args.output);
-    let (report, exit) = daemon::runtime()?.block_on(pass)?;
+    let (report, exit) = daemon::block_on(pass)?;
     Ok(print_then(report.as_bytes(), exit))
 }

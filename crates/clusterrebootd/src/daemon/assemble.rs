@@ -200,7 +200,7 @@ pub(crate) fn detectors(settings: &[DetectorSettings]) -> Result<Vec<DetectorSpe
                 let kind = DetectorKind::Command {
                     cmd: cmd.clone(),
                     success_exit_codes: success_exit_codes.clone(),
-                    timeout: timeout_secs.map(Duration::from_secs),
+                    timeout: limit(*timeout_secs),
                 };
                 specs.push(DetectorSpec { name, kind });
             }
@@ -217,6 +217,13 @@ pub(crate) fn detectors(settings: &[DetectorSettings]) -> Result<Vec<DetectorSpe
         }
     }
     Ok(specs)
+}
+
+/// A limit of 0 is none, as in the original.
+fn limit(timeout_secs: Option<u64>) -> Option<Duration> {
+    timeout_secs
+        .filter(|secs| *secs > 0)
+        .map(Duration::from_secs)
 }
 
 fn expand(name: &str, preset: &str, limit: Option<Duration>) -> Result<Vec<DetectorSpec>> {

@@ -19,16 +19,26 @@ use reboot_core::group::Identity;
 use reboot_core::id::Instance;
 use reboot_host::journal::{self, NodeLock, Previous};
 use std::path::Path;
+use std::time::Duration;
 
+/// How long threads that look at files may take to end.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 /// How many controls may wait for the agent.
 const CONTROLS_MAX: usize = 8;
 
-/// A current-thread runtime: the daemon waits nearly always, and stays small.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+/// Runs a future on a current-thread runtime: the daemon waits nearly always, and stays small.
+///
+/// # Errors
+/// When the runtime cannot start, and what the future fails with.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot start")
+        .context("the runtime cannot start")?;
+    let result = runtime.block_on(future);
+    // A thread that hangs on a network mount must not hold up the end of the process.
+    runtime.shutdown_timeout(FAREWELL_LIMIT);
+    result
 }
 
 /// Takes the node's lock; the former run, if it died in this very boot, is proven dead by it.

@@ -51,7 +51,11 @@ pub(crate) async fn serve(settings: Settings, args: &RunArgs, log: Log) -> Resul
     told.dead_former = dead_former;
     let notebook = read_notebook(&settings.state_dir)?;
     let agent = Agent::new(told, notebook, seed());
-    for warning in settings.warnings() {
+    for warning in settings
+        .warnings()
+        .into_iter()
+        .chain(settings.warnings_here())
+    {
         log.event(
             Event::ConfigWarning,
             LogLevel::Warn,
