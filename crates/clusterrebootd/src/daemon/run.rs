@@ -77,7 +77,8 @@ pub(crate) async fn serve(settings: Settings, args: &RunArgs, log: Log) -> Resul
     let agent = tokio::select! {
         agent = life => agent,
         () = mind(&mut signals, settings, args, &fixed, controls) => {
-            log.event(Event::InternalError, LogLevel::Error, "the stop took too long", Fields::new());
+            let (level, message) = (LogLevel::Error, "the stop took too long");
+            log.event(Event::InternalError, level, message, Fields::new());
             return Ok(ExitCode::RuntimeFailure);
         }
     };

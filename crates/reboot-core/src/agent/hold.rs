@@ -504,6 +504,7 @@ pub(super) fn report_of(refusal: &Refusal) -> Report {
         | Refusal::BadMax { .. }
         | Refusal::NothingToBreak { .. }
         | Refusal::UnknownFeature { .. }
+        | Refusal::NoGroup { .. }
         | Refusal::GroupLost { .. } => (Outcome::Error, false),
     };
     let message = refusal.to_string();

@@ -51,7 +51,10 @@ pub enum Refusal {
         node: NodeName,
     },
     /// A cooldown runs.
-    #[error("a cooldown of {duration_secs} s started by {node} runs, {} s are left", left_ms.div_ceil(1000))]
+    #[error(
+        "a cooldown of {duration_secs} s started by {node} runs, {} s are left",
+        left_ms.div_ceil(1000)
+    )]
     CooldownRunning {
         /// Who started it.
         node: NodeName,
