@@ -20,7 +20,7 @@ pub struct Interest {
 /// A store decides nothing. It carries out a [`Write`] by the rules of `reboot-core` (read,
 /// apply, compare-and-swap; a race lost to somebody else is read and applied again inside),
 /// and it tells facts: which leases are alive, which timers run. Every store passes
-/// [`crate::conformance`].
+/// the suite in `crate::conformance` (feature `conformance`).
 #[async_trait]
 pub trait Store: Send + Sync {
     /// What and where it is, for people: `embedded store /var/lib/clusterrebootd/fleet.db`.

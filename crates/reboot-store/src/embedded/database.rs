@@ -14,7 +14,7 @@ pub(super) const FORMAT: i64 = 1;
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// How long another process may hold the write lock.
-const BUSY: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Small: an idle daemon keeps it all in memory.
 const PAGE_CACHE_KIB: i64 = 256;
 
@@ -25,6 +25,8 @@ pub(super) struct Tuning {
     pub(super) is_synced: bool,
     /// Pages in the log before it is moved into the database.
     pub(super) checkpoint_pages: i64,
+    /// How long another process may hold the write lock.
+    pub(super) patience: Duration,
 }
 
 /// An open database.
@@ -45,7 +47,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let sql = |error| StoreError::sql(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(sql)?;
-    conn.busy_timeout(BUSY).map_err(sql)?;
+    conn.busy_timeout(PATIENCE).map_err(sql)?;
     refuse_foreign(&conn, path)?;
     Ok(conn)
 }
@@ -82,6 +84,7 @@ impl Default for Tuning {
         Self {
             is_synced: true,
             checkpoint_pages: 500,
+            patience: PATIENCE,
         }
     }
 }
@@ -96,6 +99,10 @@ impl Database {
         tuning: Tuning,
         clock: &dyn Clock,
     ) -> Result<Self, StoreError> {
+        let _turn = match lock.is_marked()? {
+            true => None,
+            false => Some(file::turn_to_make(path)?),
+        };
         if FileIdentity::of(path)?.is_none() {
             if lock.is_marked()? {
                 return Err(StoreError::Missing {
@@ -153,7 +160,7 @@ impl Database {
 }
 
 fn configure(conn: &Connection, tuning: Tuning) -> rusqlite::Result<()> {
-    conn.busy_timeout(BUSY)?;
+    conn.busy_timeout(tuning.patience)?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     conn.pragma_update(None, "mmap_size", 0)?;

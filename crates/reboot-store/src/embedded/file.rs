@@ -89,6 +89,16 @@ pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Waits for the turn to make the database: two that make one at once get in each other's way.
+/// The turn ends with the value.
+pub(super) fn turn_to_make(database: &Path) -> Result<Flock<File>, StoreError> {
+    let path = beside(database, ".doorbell");
+    make_private(&path)?;
+    let file = File::open(&path).map_err(StoreError::file("open", &path))?;
+    Flock::lock(file, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| StoreError::file("lock", &path)(errno.into()))
+}
+
 /// Makes a file's content survive a power loss.
 pub(super) fn sync_file(path: &Path) -> Result<(), StoreError> {
     File::open(path)

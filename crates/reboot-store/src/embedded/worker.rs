@@ -67,6 +67,15 @@ enum Failure {
     Unknown(StoreError),
 }
 
+/// What a read cannot do without.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Need {
+    /// The rows: on a full disk one can still look.
+    Rows,
+    /// The news of what has ended: who waits would else be woken for nothing, again and again.
+    Sweep,
+}
+
 type Answers = Vec<Result<Written, Trouble>>;
 
 // === impl Failure ===
@@ -135,12 +144,14 @@ impl Worker {
 
     fn serve_read(&mut self, job: Job) {
         match job {
-            Job::Look(answer) => self.answer(answer, look::fleet),
+            Job::Look(answer) => self.answer(answer, Need::Rows, look::fleet),
             Job::Peek(interest, answer) => {
-                self.answer(answer, |conn, _| Ok(look::peek(conn, &interest)?));
+                let peek = |conn: &Connection, _| Ok(look::peek(conn, &interest)?);
+                self.answer(answer, Need::Sweep, peek);
             }
             Job::History(group, limit, answer) => {
-                self.answer(answer, |conn, _| look::history(conn, &group, limit));
+                let history = |conn: &Connection, _| look::history(conn, &group, limit);
+                self.answer(answer, Need::Rows, history);
             }
             Job::Write(write, answer) => self.serve_writes(vec![(*write, answer)]),
             #[cfg(test)]
@@ -154,9 +165,10 @@ impl Worker {
     fn answer<T>(
         &mut self,
         answer: Answer<T>,
+        need: Need,
         read: impl FnOnce(&Connection, i64) -> Result<T, Fault>,
     ) {
-        let result = self.guarded(|worker| worker.read(read));
+        let result = self.guarded(|worker| worker.read(need, read));
         let _ = answer.send(result.map_err(|failure| failure.trouble()));
     }
 
@@ -192,6 +204,7 @@ impl Worker {
     /// Reads in one consistent look, after writing down which leases have ended by now.
     fn read<T>(
         &mut self,
+        need: Need,
         read: impl FnOnce(&Connection, i64) -> Result<T, Fault>,
     ) -> Result<T, Failure> {
         let path = self.path.clone();
@@ -199,7 +212,10 @@ impl Worker {
         let now = self.clock.boot_millis();
         let database = self.open()?;
         if look::is_sweep_due(&database.conn, now).map_err(sql)? {
-            self.commit(&[])?;
+            let swept = self.commit(&[]);
+            if need == Need::Sweep {
+                swept?;
+            }
         }
         let now = self.clock.boot_millis();
         let database = self.open()?;

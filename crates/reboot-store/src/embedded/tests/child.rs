@@ -202,6 +202,7 @@ async fn commits(plan: &Plan, count: usize, is_synced: bool) {
     let tuning = Tuning {
         is_synced,
         checkpoint_pages: 25,
+        ..Tuning::default()
     };
     let clock = Arc::new(SystemClock::new().unwrap());
     let store = EmbeddedStore::open_with(&plan.path, &Options::default(), tuning, clock);

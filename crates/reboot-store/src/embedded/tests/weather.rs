@@ -4,6 +4,7 @@ use super::child::{Work, command};
 use super::harness::{Bench, Shared};
 use crate::Store;
 use crate::conformance::kit::Fleetful;
+use crate::embedded::database::Tuning;
 use crate::embedded::maintenance::check;
 use crate::embedded::{EmbeddedStore, Options, worker::Job};
 use reboot_core::group::Reply;
@@ -11,6 +12,7 @@ use reboot_core::write::Trouble;
 use rusqlite::Connection;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 const COMMITS: usize = 4;
 
@@ -129,6 +131,35 @@ async fn a_deleted_log_is_noticed_and_loses_nothing() {
     drop(fleet);
     drop(shared);
     assert!(check(&bench.path()).unwrap().is_sound());
+}
+
+/// What has ended cannot be written down: one can look all the same.
+#[tokio::test]
+async fn a_store_that_cannot_be_written_can_be_looked_at() {
+    let bench = Bench::new();
+    let (options, patience) = (Options::default(), Duration::from_millis(20));
+    let tuning = Tuning {
+        patience,
+        ..Tuning::default()
+    };
+    let store = EmbeddedStore::open_with(&bench.path(), &options, tuning, bench.clock.clone());
+    let shared = Shared(store.unwrap().into());
+    let fleet = Fleetful::new(&shared, 1);
+    let one = fleet.brief_agent("one").await;
+    one.claim().await;
+    let before = fleet.look().await.revision;
+    let other = Connection::open(bench.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    bench.clock.advance(1_001);
+    let look = fleet.look().await;
+    assert_eq!(look.revision, before);
+    assert!(look.presences.is_empty() && look.groups[&fleet.group].group.holds.is_empty());
+    let Err(Trouble::Unavailable(text)) = fleet.store.changed(&one.interest(), before).await else {
+        panic!("who waits is not told that nothing happened");
+    };
+    assert!(text.contains("locked by another process"), "{text}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(fleet.look().await.revision > before);
 }
 
 #[tokio::test]
