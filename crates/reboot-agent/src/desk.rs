@@ -1,6 +1,6 @@
 //! The way to the store: writes in the order the agent asked for them, each with a deadline.
 
-use crate::shell::Report;
+use crate::report::Report;
 use reboot_core::agent::{Event, Tag};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;

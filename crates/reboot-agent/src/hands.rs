@@ -1,7 +1,7 @@
 //! The effects on the machine itself: each runs as a task and reports its result.
 
 use crate::node::{Method, Node};
-use crate::shell::{Report, send};
+use crate::report::{Report, send};
 use jiff::Timestamp;
 use reboot_core::agent::{Event, Half, Issue, Look, Notebook, ScriptPhase, Sight, SlotState};
 use reboot_core::gates::{Local, ScriptVerdict};

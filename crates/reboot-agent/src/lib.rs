@@ -7,6 +7,7 @@ mod desk;
 mod hands;
 mod node;
 mod observer;
+mod report;
 mod shell;
 
 pub use node::{Method, Node};

@@ -4,13 +4,12 @@ use crate::desk::{Desk, STORE_TIMEOUT};
 use crate::hands::Hands;
 use crate::node::Node;
 use crate::observer::Observer;
+use crate::report::{Report, send};
 use jiff::Timestamp;
-use reboot_core::agent::{Agent, Effect, Event, Half, Input, Look, News, Now, ScriptPhase};
+use reboot_core::agent::{Agent, Effect, Event, Half, Input, Look, News, Now};
 use reboot_core::agent::{Settings, Sight, Timer, step};
 use reboot_core::write::Trouble;
 use reboot_host::clock::boot_millis;
-use reboot_host::detector::DetectorReport;
-use reboot_host::script::HealthRun;
 use reboot_host::watch::FileWatch;
 use reboot_store::{Interest, Store};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,16 +23,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 const REPORTS_MAX: usize = 64;
 /// A file that changes all the time starts at most one pass in this time.
 const HINT_GAP: Duration = Duration::from_secs(1);
-
-/// What a task reports to the loop.
-pub(crate) enum Report {
-    /// For the agent.
-    Event(Event),
-    /// For the observer.
-    Detector(Half, Box<DetectorReport>),
-    /// For the observer.
-    Script(ScriptPhase, Box<HealthRun>),
-}
 
 /// What the process tells its agent.
 #[derive(Debug)]
@@ -280,9 +269,4 @@ impl Shell {
 async fn hint(watch: &mut FileWatch, from: Instant) {
     sleep_until(from).await;
     watch.changed().await;
-}
-
-pub(crate) async fn send(sender: &mpsc::Sender<Report>, event: Event) {
-    // The loop holds the receiver as long as tasks run: an error means that all is over.
-    let _ = sender.send(Report::Event(event)).await;
 }

@@ -24,8 +24,18 @@ const NEEDS: &[Need] = &[
     },
     Need {
         program: "dbus-daemon",
-        packages: &["dbus"],
+        packages: &["dbus", "dbus-daemon"],
         why: "carries a pretended logind",
+    },
+    Need {
+        program: "strace",
+        packages: &["strace"],
+        why: "records a store's writes for the crash tests, and makes them fail",
+    },
+    Need {
+        program: "mount",
+        packages: &["mount"],
+        why: "makes small and read-only file systems",
     },
     Need {
         program: "setsid",
