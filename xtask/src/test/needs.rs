@@ -24,7 +24,7 @@ const NEEDS: &[Need] = &[
     },
     Need {
         program: "dbus-daemon",
-        packages: &["dbus", "dbus-daemon"],
+        packages: &["dbus"],
         why: "carries a pretended logind",
     },
     Need {

@@ -412,7 +412,8 @@ impl Turn<'_> {
             self.tell_outcome(report_of(refusal)); // a former boot's lease would have ended by now
         }
         self.retry_later();
-        self.emit(Effect::AwaitChange { seen: 0 });
+        let seen = self.agent.revision;
+        self.emit(Effect::AwaitChange { seen });
     }
 
     /// A wake-up while something waits to be tried again.

@@ -214,6 +214,7 @@ pub struct Agent {
     abort: Option<Report>,
     told_max: Option<u32>,
     saving: Option<u64>,
+    revision: u64,
 }
 
 // === impl Agent ===
@@ -249,6 +250,7 @@ impl Agent {
             abort: None,
             told_max: None,
             saving: None,
+            revision: 0,
         }
     }
 

@@ -193,6 +193,7 @@ impl Turn<'_> {
         let what = match result {
             Ok(fleet) => {
                 let findings = Findings::of(&fleet, &self.agent.settings);
+                self.agent.revision = fleet.revision;
                 self.compare_peers(fleet.peers_of(&self.agent.settings.identity.node));
                 self.compare_max(&findings);
                 self.tell_cooldown(half, &findings);
