@@ -1,12 +1,12 @@
 //! The gates of a pass, in the order of the contract, and what each says when it is closed.
 
-use crate::agent::Settings;
 use crate::fleet::Fleet;
 use crate::group::{Cooldown, Hold, Phase};
 use crate::id::{GroupName, NodeName};
 use crate::need::{Detection, Satisfied};
 use crate::outcome::{Blocker, Outcome};
 use crate::policy;
+use crate::settings::Settings;
 use crate::undo::Undo;
 use crate::window::Verdict;
 use jiff::Timestamp;

@@ -16,6 +16,7 @@ pub mod line;
 pub mod need;
 pub mod outcome;
 pub mod policy;
+pub mod settings;
 pub mod undo;
 pub mod window;
 pub mod write;

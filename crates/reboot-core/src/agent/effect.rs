@@ -2,10 +2,10 @@
 
 use crate::agent::news::News;
 use crate::agent::notebook::Notebook;
+use crate::agent::phase::ScriptPhase;
 use crate::id::RequestId;
 use crate::undo::Undo;
 use crate::write::Write;
-use std::fmt;
 
 /// Something to look at.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -18,21 +18,6 @@ pub enum Look {
     Health(ScriptPhase),
     /// The fleet in the store.
     Fleet,
-}
-
-/// Why the health script runs (`RC_PHASE`).
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum ScriptPhase {
-    /// No reboot is pending.
-    Monitor,
-    /// Between passes, to keep the record fresh.
-    Heartbeat,
-    /// A reboot is pending, no slot is held.
-    PreLock,
-    /// Under the slot.
-    PostLock,
-    /// After the return.
-    PostReboot,
 }
 
 /// What the script is told of the slot.
@@ -143,25 +128,4 @@ pub enum Effect {
     Tell(News),
     /// The agent's life is over.
     Exit,
-}
-
-// === impl ScriptPhase ===
-
-impl ScriptPhase {
-    /// The value of `RC_PHASE` and of metric labels.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Monitor => "monitor",
-            Self::Heartbeat => "heartbeat",
-            Self::PreLock => "pre-lock",
-            Self::PostLock => "post-lock",
-            Self::PostReboot => "post-reboot",
-        }
-    }
-}
-
-impl fmt::Display for ScriptPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }

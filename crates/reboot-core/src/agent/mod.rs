@@ -12,19 +12,19 @@ mod keeping;
 mod news;
 mod notebook;
 mod passing;
+mod phase;
 mod rebooting;
 mod returning;
-mod settings;
 mod settling;
 mod step;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Effect, Look, ScriptPhase, SlotState, Tag, Timer};
+pub use effect::{Effect, Look, SlotState, Tag, Timer};
 pub use input::{Event, Input, Issue, Now, Sight};
-pub use news::{Ending, Half, News};
+pub use news::{Ending, News};
 pub use notebook::{CommandMark, NOTEBOOK_VERSION, Newest, Notebook};
-pub use settings::{Mode, Settings, Zone};
+pub use phase::{Half, ScriptPhase};
 pub use step::step;
 
 use crate::boot::BootIdentity;
@@ -34,6 +34,7 @@ use crate::group::{Phase, Request, Way};
 use crate::id::{GroupName, Instance, NodeName, SessionId};
 use crate::outcome::Report;
 use crate::policy::Standing;
+pub use crate::settings::{Mode, Settings, Zone};
 use crate::undo::Undo;
 use std::collections::BTreeMap;
 

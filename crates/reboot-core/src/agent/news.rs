@@ -1,20 +1,11 @@
 //! What an agent tells the outside: one entry for each event of the log.
 
-use crate::agent::effect::ScriptPhase;
+use crate::agent::phase::{Half, ScriptPhase};
 use crate::id::NodeName;
 use crate::need::Detection;
 use crate::outcome::Report;
 use crate::policy::Standing;
 use crate::window::Verdict;
-
-/// Which of a pass's two halves an event belongs to.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Half {
-    /// Before the slot.
-    PreLock,
-    /// Under the slot.
-    PostLock,
-}
 
 /// How something ended.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -1,15 +1,19 @@
 //! The group record: who holds a slot, and in which phase. Every store keeps exactly this
 //! record and changes it only through [`apply`].
 
+mod applied;
 mod apply;
 mod facts;
 mod operator;
 mod owner;
+mod pause;
 mod refusal;
 mod request;
 
-pub use apply::{Applied, HistoryEntry, Reply, Side, apply};
+pub use applied::{Applied, HistoryEntry, Reply, Side};
+pub use apply::apply;
 pub use facts::{Cooldown, Facts, Identity, Presence};
+pub use pause::Pause;
 pub use refusal::Refusal;
 pub use request::{Action, Claim, Owner, Request, Way};
 
@@ -78,18 +82,6 @@ pub struct Hold {
     /// Fields of later versions, kept as they are.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-/// An operator's stop for a group or the fleet.
-#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
-pub struct Pause {
-    /// Who paused.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// Until when, as the operator gave it (RFC 3339); `None` is until resumed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
 }
 
 /// The record that a store keeps for each group.

@@ -1,6 +1,6 @@
 //! What operators may do to a group. All of it is recorded.
 
-use super::apply::{Applied, Reply, Side};
+use super::applied::{Applied, Reply, Side};
 use crate::group::{Action, MAX_SLOTS, Refusal, Request};
 
 /// Applies a break, set-max, pause or resume.

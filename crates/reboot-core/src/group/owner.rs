@@ -1,6 +1,7 @@
 //! The transitions that only a hold's own node may ask for.
 
-use super::apply::{Applied, Reply, Side, refuse_pause};
+use super::applied::{Applied, Reply, Side};
+use super::pause::refuse_pause;
 use crate::boot::BootIdentity;
 use crate::group::{Action, Facts, Hold, Identity, Owner, Phase, Refusal, Request, Way};
 use crate::id::SessionId;
