@@ -175,11 +175,13 @@ impl Turn<'_> {
 // === impl Turn: the fence ===
 
 impl Turn<'_> {
-    /// Whatever is no longer fresh is looked at again.
+    /// Whatever is no longer fresh is looked at again, and the kill switch in any case: it costs
+    /// next to nothing, and who sets it means now.
     pub(super) fn last_look(&mut self) {
         let now_ms = self.now.boot_ms;
         let mut evidence = std::mem::take(&mut self.agent.evidence);
         evidence.drop_older_than(now_ms, crate::gates::VERDICT_RENEW_MS);
+        evidence.local = None;
         self.set_step(Step::LastLook);
         self.begin_pass(Purpose::Fence, evidence);
     }
