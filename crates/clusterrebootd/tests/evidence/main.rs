@@ -1,0 +1,19 @@
+//! The running binary as its operators meet it: real processes, files, signals and one shared
+//! store. What the original's users relied on, and what it got wrong.
+
+#![allow(clippy::unwrap_used, missing_docs)] // a test fails best where it fails
+
+mod bench;
+mod command;
+mod crashes;
+mod exits;
+mod fleets;
+mod gates;
+mod hooks;
+mod machine;
+mod peers;
+mod reload;
+mod scripts;
+mod status;
+mod voices;
+mod weather;
