@@ -8,7 +8,9 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod console;
 mod daemon;
 pub mod exit;
 pub mod logs;
 pub mod metrics;
+mod report;

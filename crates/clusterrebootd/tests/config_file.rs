@@ -65,7 +65,10 @@ fn colours_only_when_asked_for() {
 fn the_example_is_valid() {
     let settings = Settings::load(&file("../../examples/config.yaml")).unwrap();
     assert_eq!(settings.min_reboot_interval_secs, 300);
-    assert!(matches!(settings.store, StoreSettings::Embedded { .. }), "it runs as it is");
+    assert!(
+        matches!(settings.store, StoreSettings::Embedded { .. }),
+        "it runs as it is"
+    );
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! The commands, one module each. A command takes its arguments and returns the exit code; what it
-//! has to say goes through [`print`], so that a closed pipe ends nothing in a panic.
+//! has to say goes through `console`, so that a closed pipe ends nothing in a panic.
 
 mod completions;
 mod man;
-pub(crate) mod report;
 mod run;
 mod simulate;
 mod status;
@@ -11,8 +10,8 @@ pub(crate) mod validate;
 mod version;
 
 use crate::cli::{Cli, Command};
+pub(crate) use crate::console::{complain, print, print_json, print_then};
 use crate::exit::ExitCode;
-use std::io::{self, Write};
 
 /// Runs the command.
 pub fn run(cli: Cli) -> ExitCode {
@@ -35,44 +34,4 @@ fn unfinished(command: &str) -> ExitCode {
         "{command}: this build does not have the command yet: use a newer one"
     ));
     ExitCode::RuntimeFailure
-}
-
-/// Writes a report to stdout. A reader that went away is not an error; anything else that keeps
-/// the report from being written is.
-pub(crate) fn print(report: &[u8]) -> ExitCode {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(report).and_then(|()| stdout.flush()) {
-        Ok(()) => ExitCode::Success,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Success,
-        Err(error) => {
-            complain(&format!(
-                "stdout cannot be written: {error}: redirect it elsewhere"
-            ));
-            ExitCode::RuntimeFailure
-        }
-    }
-}
-
-/// Writes a report to stdout and ends with `exit`, or with the failure to write it.
-pub(crate) fn print_then(report: &[u8], exit: ExitCode) -> ExitCode {
-    match print(report) {
-        ExitCode::Success => exit,
-        failure => failure,
-    }
-}
-
-/// Prints a value as indented JSON and ends with `exit`.
-pub(crate) fn print_json(value: &serde_json::Value, exit: ExitCode) -> ExitCode {
-    print_then(format!("{value:#}\n").as_bytes(), exit)
-}
-
-/// Writes a line to stderr; nothing is left to tell if that fails.
-pub(crate) fn complain(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "clusterrebootd: {message}");
-}
-
-/// Whether the person at the terminal asked for no colours (see no-color.org).
-#[allow(clippy::disallowed_methods)] // this crate is the binary, and nothing below needs to know
-pub(crate) fn is_colour_unwanted() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

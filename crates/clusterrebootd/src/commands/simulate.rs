@@ -1,11 +1,11 @@
 //! `simulate`: every detector once, without store and health script.
 
-use super::report::{detector_json, detector_text};
 use super::{complain, print_json, print_then, validate};
 use crate::cli::{OutputFormat, SimulateArgs};
 use crate::config::Settings;
 use crate::daemon::detectors;
 use crate::exit::ExitCode;
+use crate::report::{detector_json, detector_text};
 use reboot_host::detector::{DetectorReport, DetectorResult, DetectorSpec, evaluate};
 use serde_json::{Value, json};
 use std::io;

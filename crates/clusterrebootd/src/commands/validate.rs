@@ -46,7 +46,7 @@ fn warnings(settings: &Settings) -> Vec<String> {
 /// Shows a configuration's problems on stderr: what every command does that cannot start for them.
 pub(crate) fn refuse(problems: &ConfigProblems) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
-    let colour = stderr.is_terminal() && !super::is_colour_unwanted();
+    let colour = stderr.is_terminal() && !crate::console::is_colour_unwanted();
     // Nothing is left to tell if this fails; the exit code says it all the same.
     let _ = writeln!(stderr, "invalid configuration\n{}", problems.render(colour));
     ExitCode::InvalidConfig

@@ -2,9 +2,9 @@
 
 use super::{agent_settings, identify, node, open_store, run};
 use crate::cli::OutputFormat;
-use crate::commands::report::{detector_json, detector_text, script_json, script_text};
 use crate::config::Settings;
 use crate::exit::ExitCode;
+use crate::report::{detector_json, detector_text, script_json, script_text};
 use anyhow::Result;
 use reboot_agent::{Method, Observer, Shell};
 use reboot_core::agent::{Agent, Ending, Half, Mode, News, Notebook, ScriptPhase};

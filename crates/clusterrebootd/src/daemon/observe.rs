@@ -1,13 +1,13 @@
 //! What the agent does, as log events and metrics: the one place that knows both.
 
 use super::systemd::ServiceManager;
-use crate::commands::report::{detector_json, script_json};
 use crate::config::LogLevel;
 use crate::logs::{Event, Fields, Log};
 use crate::metrics::{
     Activity, CheckResult, Claim, Finding, Health, HealthState, Metrics, Phase, Publication,
     Reading, Switch, WindowState,
 };
+use crate::report::{detector_json, script_json};
 use reboot_agent::Observer;
 use reboot_core::agent::{Agent, Ending, Half, News, ScriptPhase};
 use reboot_core::need::Detection;

@@ -69,7 +69,7 @@ impl Log {
     /// Logs to stderr. `auto` means text on a terminal and JSON elsewhere.
     pub fn to_stderr(node: &str, format: LogFormat, level: LogLevel) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        let colour = is_terminal && !crate::commands::is_colour_unwanted();
+        let colour = is_terminal && !crate::console::is_colour_unwanted();
         let shape = match format {
             LogFormat::Text => Shape::Text { colour },
             LogFormat::Auto if is_terminal => Shape::Text { colour },
