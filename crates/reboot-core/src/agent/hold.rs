@@ -8,6 +8,9 @@ use crate::outcome::{Blocker, Outcome, Report};
 use crate::undo::Undo;
 use crate::write::{Trouble, Written};
 
+/// What a run says that never reboots; always the same, so that it is news once a need.
+pub(super) const WOULD_REBOOT: &str = "every gate is open: this node would reboot now";
+
 // === impl Turn: the claim ===
 
 impl Turn<'_> {
@@ -76,8 +79,7 @@ impl Turn<'_> {
             Some(report) => self.abort(report),
             None if self.agent.settings.is_dry_run || !mode.is_daemon() => {
                 self.agent.dry_done = Some(self.need());
-                let message = "every gate is open: this node would reboot now";
-                self.abort(Report::plain(Outcome::Ready, message));
+                self.abort(Report::plain(Outcome::Ready, WOULD_REBOOT));
             }
             None => {
                 self.tell_outcome(Report::plain(Outcome::Ready, "every gate is open"));

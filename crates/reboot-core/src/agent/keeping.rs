@@ -291,12 +291,10 @@ impl Turn<'_> {
     }
 
     pub(super) fn published(&mut self, result: &Result<Written, Trouble>) {
-        let healthy = self
-            .agent
-            .health
-            .as_ref()
-            .is_some_and(|health| health.healthy);
-        let phase = ScriptPhase::Heartbeat;
+        let health = self.agent.health.as_ref();
+        let healthy = health.is_some_and(|health| health.healthy);
+        let phase = health.and_then(|health| ScriptPhase::named(&health.stage));
+        let phase = phase.unwrap_or(ScriptPhase::Heartbeat);
         let result = result.as_ref().map(|_| ()).map_err(ToString::to_string);
         self.tell(News::HealthPublished {
             phase,

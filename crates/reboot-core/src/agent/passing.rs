@@ -1,5 +1,6 @@
 //! Passes: one look after the other, in the order of the contract, and what follows from them.
 
+use super::hold::WOULD_REBOOT;
 use super::keeping::NO_PASS;
 use super::step::Turn;
 use super::{Effect, Half, Look, News, Pass, Purpose, ScriptPhase, Sight, Stage, Tag, Timer};
@@ -333,8 +334,7 @@ impl Turn<'_> {
             .as_ref()
             .map(|seen| &seen.what.fingerprint);
         if self.agent.settings.is_dry_run && self.agent.dry_done.as_ref() == fingerprint {
-            let message = "dry run: this node would reboot now; it was tried for this need";
-            return self.finish(Report::plain(Outcome::Ready, message));
+            return self.finish(Report::plain(Outcome::Ready, WOULD_REBOOT));
         }
         if self.agent.settings.mode.skips_lock() {
             let message = "a reboot is needed; the slot was not asked for";
@@ -361,7 +361,9 @@ impl Turn<'_> {
     pub(super) fn finish(&mut self, report: Report) {
         let is_waiting =
             !report.blockers.is_empty() && report.blockers.iter().all(|blocker| blocker.is_shared);
-        let has_failed = report.outcome == Outcome::Error;
+        let is_out_of_reach =
+            matches!(&self.agent.evidence.fleet, Some(seen) if seen.what.is_err());
+        let has_failed = report.outcome == Outcome::Error || is_out_of_reach;
         self.agent.stage = Stage::Resting;
         self.tell_outcome(report);
         if !self.agent.settings.mode.is_daemon() {

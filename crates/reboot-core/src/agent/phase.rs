@@ -29,6 +29,20 @@ pub enum ScriptPhase {
 // === impl ScriptPhase ===
 
 impl ScriptPhase {
+    /// Every phase.
+    pub const ALL: [Self; 5] = [
+        Self::Monitor,
+        Self::Heartbeat,
+        Self::PreLock,
+        Self::PostLock,
+        Self::PostReboot,
+    ];
+
+    /// The phase of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.name() == name)
+    }
+
     /// The value of `RC_PHASE` and of metric labels.
     pub fn name(self) -> &'static str {
         match self {
