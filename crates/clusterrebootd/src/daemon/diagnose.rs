@@ -1,8 +1,9 @@
 //! One diagnostic pass, and its report: what `status` and `run --once` print.
 
+use super::unreachable::Unreachable;
 use super::{agent_settings, identify, node, open_store, run};
 use crate::cli::OutputFormat;
-use crate::config::Settings;
+use crate::config::{Settings, StoreSettings};
 use crate::exit::ExitCode;
 use crate::report::{detector_json, detector_text, script_json, script_text};
 use anyhow::Result;
@@ -11,6 +12,7 @@ use reboot_core::agent::{Agent, Ending, Half, Mode, News, Notebook, ScriptPhase}
 use reboot_core::outcome::Report;
 use reboot_host::detector::DetectorReport;
 use reboot_host::script::HealthRun;
+use reboot_store::Store;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +49,7 @@ pub(crate) async fn diagnose(
     }
     let identity = identify(settings).await?;
     let machine = node(settings, environment)?;
-    let store = open_store(&settings.store)?;
+    let store = open_or_report(&settings.store)?;
     let told = agent_settings(settings, identity, mode, store.describe())?;
     let notebook =
         super::read_notebook(&settings.state_dir).unwrap_or_else(|_| Notebook::default());
@@ -71,6 +73,16 @@ pub(crate) async fn diagnose(
         OutputFormat::Json => as_json(&findings, report, &planned, exit),
     };
     Ok((text, exit))
+}
+
+/// A store that is there but cannot be used is an outcome of the pass, not the end of it.
+fn open_or_report(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
+    match (open_store(settings), settings) {
+        (Err(error), StoreSettings::Embedded { .. }) => {
+            Ok(Arc::new(Unreachable(format!("{error:#}"))))
+        }
+        (opened, _) => opened,
+    }
 }
 
 fn planned_command(method: &Method) -> String {

@@ -6,6 +6,7 @@ mod observe;
 mod run;
 mod signals;
 mod systemd;
+mod unreachable;
 
 use assemble::{agent_settings, identify, node};
 pub(crate) use assemble::{detectors, open_store};

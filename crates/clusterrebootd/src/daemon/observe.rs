@@ -9,7 +9,7 @@ use crate::metrics::{
 };
 use crate::report::{detector_json, script_json};
 use reboot_agent::Observer;
-use reboot_core::agent::{Agent, Ending, Half, News, ScriptPhase};
+use reboot_core::agent::{Agent, Ending, Half, News, ScriptPhase, Stage, Step};
 use reboot_core::need::Detection;
 use reboot_core::outcome::{Outcome, Report};
 use reboot_core::policy::Standing;
@@ -25,6 +25,7 @@ pub(crate) struct Teller {
     metrics: Metrics,
     manager: ServiceManager,
     detectors: Vec<Value>,
+    /// When a slot was asked for, or given back, and no answer has come yet.
     asked: Option<Instant>,
 }
 
@@ -164,6 +165,10 @@ impl Observer for Teller {
     }
 
     fn stepped(&mut self, agent: &Agent) {
+        let is_releasing = matches!(agent.stage, Stage::Holding(Step::Releasing(_)));
+        if is_releasing && self.asked.is_none() {
+            self.asked = Some(Instant::now());
+        }
         self.manager.tell(agent);
     }
 }
