@@ -47,8 +47,8 @@ impl Bench {
             inotify,
             runtime,
         };
-        bench.watch(&bench.root.path().to_owned());
-        bench.watch(&bench.store_dir.clone());
+        bench.watch(bench.root.path());
+        bench.watch(&bench.store_dir);
         bench
     }
 

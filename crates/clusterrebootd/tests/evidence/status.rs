@@ -1,1 +1,190 @@
-//! To come.
+//! `status` and `run --once`: they look, they try, and they leave nothing behind.
+
+use crate::bench::Bench;
+use crate::scripts::NOTHING;
+use reboot_core::boot::BootIdentity;
+use reboot_core::group::{Identity, Phase};
+use reboot_core::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use reboot_core::line::Ticket;
+use reboot_core::write::Write;
+use serde_json::Value;
+
+#[test]
+fn status_publishes_nothing_and_once_does() {
+    let bench = Bench::new();
+    let machine = bench.machine("n1");
+    machine.touch("sentinel");
+    assert_eq!(machine.run(&["status"]).code, 0);
+    assert!(bench.look().nodes.is_empty());
+    assert_eq!(machine.run(&["run", "--once"]).code, 0);
+    assert_eq!(bench.look().nodes.len(), 1);
+    assert!(bench.look().presences.is_empty());
+    assert_eq!((machine.calls(), bench.holds().len()), (0, 0));
+}
+
+#[test]
+fn the_report_shows_detectors_scripts_lock_and_command() {
+    let bench = Bench::new();
+    let machine = bench.machine("n1");
+    machine.touch("sentinel");
+    for args in [&["status"][..], &["run", "--once"]] {
+        let ran = machine.run(args);
+        for part in [
+            "detector sentinel: reboot-required (",
+            "health pre-lock: pass (",
+            "health post-lock: pass (",
+            "exit code 0",
+            "lock: acquired",
+            "outcome: ready - ",
+            "/n1/reboot n1\n",
+            "dry-run: true\n",
+        ] {
+            assert!(
+                ran.stdout.contains(part),
+                "{args:?} {part}:\n{}",
+                ran.stdout
+            );
+        }
+    }
+}
+
+#[test]
+fn status_lists_every_reason_that_blocks() {
+    let bench = Bench::new();
+    let mut other = bench.machine("n2");
+    other.touch("sick");
+    other.start();
+    bench.wait("the other is known to be ill", || {
+        bench.look().nodes.len() == 1
+    });
+    let mut machine = bench.machine("n1");
+    machine.set("windows", "{deny: ['* 00:00-00:00']}");
+    for file in ["sentinel", "kill-switch", "sick.pre-lock"] {
+        machine.touch(file);
+    }
+    let ran = machine.run(&["status", "-o", "json"]);
+    assert_eq!(ran.code, 5);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let names: Vec<&str> = report["blockers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["status"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "kill_switch_active",
+        "window_denied",
+        "health_blocked", // the peer
+        "health_blocked", // the script
+    ];
+    assert_eq!(names, expected, "{report:#}");
+    assert_eq!(report["outcome"], "kill_switch_active");
+    assert_eq!(report["exit_code"], 5);
+    assert_eq!(report["health"][0]["output"], "the disk smells\n");
+    let text = machine.run(&["status"]).stdout;
+    for name in ["outcome: kill_switch_active", "also: window_denied"] {
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn skips_are_obeyed_and_told_to_the_script() {
+    let bench = Bench::new();
+    let mut other = bench.machine("n2");
+    other.touch("sick");
+    other.start();
+    bench.wait("the other is known to be ill", || {
+        bench.look().nodes.len() == 1
+    });
+    let machine = bench.machine("n1");
+    machine.touch("sentinel");
+    machine.touch("wants-env");
+    let ran = machine.run(&["status", "--skip-lock"]);
+    assert_eq!(ran.code, 0, "peers are not asked: {}", ran.stdout);
+    assert!(
+        ran.stdout.contains("outcome: lock_skipped"),
+        "{}",
+        ran.stdout
+    );
+    let variables = machine.lines("env.pre-lock");
+    for line in [
+        "RC_SKIP_LOCK=true",
+        "RC_LOCK_ENABLED=false",
+        "RC_DRY_RUN=true",
+    ] {
+        assert!(
+            variables.contains(&line.to_owned()),
+            "{line}: {variables:?}"
+        );
+    }
+    assert_eq!(machine.run(&["status"]).code, 3, "the ill peer");
+    other.remove("sick");
+    bench.wait_in_store("it is well", |fleet| {
+        fleet
+            .nodes
+            .values()
+            .all(|entry| entry.record.health.healthy)
+    });
+    std::fs::remove_file(machine.file("phases")).unwrap();
+    machine.touch("sick");
+    let ran = machine.run(&["status", "-skip-health"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("outcome: ready"), "{}", ran.stdout);
+    assert!(machine.lines("phases").is_empty(), "the script did not run");
+}
+
+#[test]
+fn a_diagnostic_pass_does_not_overtake_who_waits() {
+    let bench = Bench::new();
+    let machine = bench.machine("n1");
+    machine.touch("sentinel");
+    let identity = Identity {
+        node: NodeName::new("n2").unwrap(),
+        machine_id: MachineId::new("0123456789abcdef0123456789abcdef").unwrap(),
+        boot: BootIdentity::of_boot("01234567-89ab-cdef-0123-456789abcdef"),
+        instance: Instance::new("other").unwrap(),
+    };
+    let session = SessionId::new("other.1").unwrap();
+    bench.write(Write::OpenSession {
+        session: session.clone(),
+        identity: identity.clone(),
+        ttl_ms: 600_000,
+    });
+    bench.write(Write::Join {
+        group: GroupName::new("default").unwrap(),
+        ticket: Ticket {
+            number: 0,
+            node: identity.node,
+            instance: identity.instance,
+            session,
+            since: String::new(),
+        },
+    });
+    for args in [&["status"][..], &["run", "--once"]] {
+        let ran = machine.run(args);
+        assert_eq!(ran.code, 4, "{args:?}\n{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("outcome: lock_unavailable"),
+            "{}",
+            ran.stdout
+        );
+        assert!(ran.stdout.contains("lock: not acquired"), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_diagnostic_pass_leaves_the_hold_of_its_own_daemon_alone() {
+    let bench = Bench::new();
+    let mut machine = bench.machine("n1");
+    machine.script("reboot", NOTHING);
+    machine.touch("sentinel");
+    machine.start();
+    bench.wait("it holds", || machine.says("try 1 in this boot"));
+    for args in [&["status"][..], &["run", "--once"]] {
+        let ran = machine.run(args);
+        assert_ne!(ran.code, 0, "{args:?}\n{}", ran.stdout);
+        assert_eq!(bench.phase("n1"), Some(Phase::Rebooting));
+    }
+    assert_eq!(machine.calls(), 1);
+    assert!(machine.is_alive());
+}

@@ -1,1 +1,138 @@
-//! To come.
+//! Bad weather at the store: the daemon lives on, says what is wrong, and recovers.
+
+use crate::bench::Bench;
+use crate::machine::Machine;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Something mounted at a directory, for as long as this lives.
+struct Mount(PathBuf);
+
+// === impl Mount ===
+
+impl Mount {
+    fn new(at: &Path, args: &[&str]) -> Self {
+        let output = Command::new("mount").args(args).arg(at).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let needed = "this test mounts a file system: run it as root, with CAP_SYS_ADMIN";
+        assert!(output.status.success(), "{needed}: {said}");
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status(); // nobody is left to tell
+    }
+}
+
+/// A machine at rest, with its store at this path.
+fn resting(bench: &Bench, store: &Path) -> Machine {
+    let mut machine = bench.machine("n1");
+    machine.set(
+        "store",
+        format!("{{embedded: {{path: {}}}}}", store.display()),
+    );
+    machine.start();
+    bench.wait("at rest", || machine.has_outcome("no_action"));
+    machine
+}
+
+/// Fills a file system to its last byte.
+fn fill(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    for size in [4096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+#[test]
+fn a_full_disk_is_outlived() {
+    let bench = Bench::new();
+    let disk = bench.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let _mount = Mount::new(&disk, &["-t", "tmpfs", "-o", "size=2m", "tmpfs"]);
+    let mut machine = resting(&bench, &disk.join("fleet.db"));
+    let filler = disk.join("filler");
+    fill(&filler);
+    machine.touch("sentinel");
+    bench.wait("it says so", || machine.says("full"));
+    assert!(machine.is_alive() && machine.calls() == 0);
+    fs::remove_file(&filler).unwrap();
+    bench.wait("it goes", || machine.has("down"));
+    assert_eq!(machine.calls(), 1);
+    machine.kill();
+}
+
+#[test]
+fn a_read_only_disk_is_told_by_name() {
+    let bench = Bench::new();
+    let disk = bench.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let store = disk.join("fleet.db");
+    let mut machine = resting(&bench, &store);
+    machine.stop();
+    machine.touch("sentinel");
+    {
+        let from = disk.display().to_string();
+        let _bind = Mount::new(&disk, &["--bind", &from]);
+        let _read_only = Mount::new(&disk, &["-o", "remount,bind,ro"]);
+        let ran = machine.run(&["status", "-o", "json"]);
+        assert_eq!(ran.code, 4, "{} {}", ran.stdout, ran.stderr);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["outcome"], "lock_unavailable");
+        let message = report["message"].as_str().unwrap();
+        assert!(message.contains("out of reach"), "{message}");
+        assert!(message.contains(store.to_str().unwrap()), "{message}");
+        assert_eq!(report["detectors"][0]["result"], "reboot-required");
+        let ran = machine.run(&["run"]);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(store.to_str().unwrap()),
+            "{}",
+            ran.stderr
+        );
+    }
+    let ran = machine.run(&["status"]);
+    assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_store_that_vanishes_is_outlived() {
+    let bench = Bench::new();
+    let disk = bench.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mut machine = resting(&bench, &disk.join("fleet.db"));
+    let away = bench.path().join("away");
+    fs::rename(&disk, &away).unwrap();
+    machine.touch("sentinel");
+    bench.wait("it says so", || {
+        machine.last_outcome() == "lock_unavailable"
+    });
+    assert!(machine.is_alive() && machine.calls() == 0);
+    fs::rename(&away, &disk).unwrap();
+    bench.wait("it goes", || machine.has("down"));
+    assert_eq!((machine.calls(), machine.stop()), (1, 0));
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_keeps_the_command_from_being_issued() {
+    let bench = Bench::new();
+    let mut machine = bench.machine("n1");
+    machine.set("state_dir", machine.file("small").display());
+    fs::create_dir(machine.file("small")).unwrap();
+    let small = machine.file("small");
+    let _mount = Mount::new(&small, &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]);
+    machine.start();
+    bench.wait("at rest", || machine.has_outcome("no_action"));
+    let filler = small.join("filler");
+    fill(&filler);
+    machine.touch("sentinel");
+    bench.wait("given back", || machine.has_outcome("error"));
+    bench.wait_for_no_hold();
+    assert_eq!(machine.calls(), 0);
+    assert!(machine.says("write the journal"));
+    machine.kill();
+}
