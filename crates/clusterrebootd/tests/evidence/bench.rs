@@ -5,8 +5,8 @@ use crate::machine::Machine;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use reboot_core::fleet::Fleet;
-use reboot_core::group::{Hold, Phase};
-use reboot_core::id::{GroupName, NodeName};
+use reboot_core::group::{Action, Hold, Phase, Request};
+use reboot_core::id::{GroupName, NodeName, RequestId};
 use reboot_core::policy::Standing;
 use reboot_core::write::{Write, Written};
 use reboot_store::embedded::{EmbeddedStore, Options};
@@ -147,6 +147,19 @@ impl Bench {
     pub(crate) fn write(&self, write: Write) -> Written {
         let store = self.store();
         self.runtime.block_on(store.write(write)).unwrap()
+    }
+
+    /// Asks the default group as an operator would.
+    pub(crate) fn ask(&self, id: &str, action: Action) -> Written {
+        self.write(Write::Ask {
+            group: GroupName::new("default").unwrap(),
+            create_with_max: None,
+            request: Request {
+                id: RequestId::new(id).unwrap(),
+                at: "2026-11-21T06:00:00Z".to_owned(),
+                action,
+            },
+        })
     }
 
     /// Who holds a slot of the default group, in the order of the claims.

@@ -1,6 +1,6 @@
 //! A daemon that dies at the worst moments.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, read_ledger};
 use crate::machine::Machine;
 use crate::scripts::{KILL_DAEMON, NOTHING};
 use nix::sys::signal::Signal;
@@ -140,4 +140,26 @@ fn a_daemon_killed_while_draining_undoes_what_it_did_when_it_starts_again() {
     bench.wait("undone", || ran(&machine, "undone"));
     bench.wait_for_no_hold();
     assert_eq!(machine.calls(), 0);
+}
+
+#[test]
+fn a_daemon_held_up_past_its_lease_finds_its_claim_gone_and_does_not_reboot() {
+    let bench = Bench::new();
+    let mut frozen = bench.machine("n1");
+    frozen.hasty().set("reboot_delay_sec", 1).touch("sentinel");
+    frozen.start();
+    bench.wait("every gate is open", || frozen.has_outcome("ready"));
+    frozen.signal(Signal::SIGSTOP);
+    assert_eq!(bench.phase("n1"), Some(Phase::Claimed));
+    let mut other = bench.machine("n2");
+    other.touch("sentinel");
+    other.start();
+    bench.wait("the other goes", || other.has("down"));
+    frozen.signal(Signal::SIGCONT);
+    bench.wait("it waits", || frozen.last_outcome() == "lock_unavailable");
+    assert_eq!(frozen.calls(), 0, "{}", bench.logs());
+    other.power_cycle(&bench, Signal::SIGTERM);
+    bench.wait("it goes", || frozen.has("down"));
+    let (most, counts) = read_ledger(&bench.lines("ledger"));
+    assert_eq!((most, counts.len()), (1, 2));
 }

@@ -215,3 +215,60 @@ fn after_the_cooldown_the_next_one_goes_by_itself() {
     let apart_ms = starts[1].as_millisecond() - starts[0].as_millisecond();
     assert!(apart_ms >= 2900, "{apart_ms} ms"); // the log's clock is not the store's
 }
+
+#[test]
+fn a_kill_switch_in_the_delay_before_the_reboot_gives_the_slot_back() {
+    let bench = Bench::new();
+    let mut machine = wanting(&bench, |it| {
+        it.set("reboot_delay_sec", 1);
+    });
+    bench.wait("the delay runs", || machine.has_outcome("ready"));
+    machine.touch("kill-switch");
+    bench.wait("given back", || machine.has_outcome("kill_switch_active"));
+    assert_eq!((machine.calls(), bench.holds().len()), (0, 0));
+    assert_eq!(machine.stop(), 5);
+}
+
+#[test]
+fn a_need_that_a_reboot_did_not_end_is_reported_and_not_tried_again() {
+    let bench = Bench::new();
+    let mut machine = wanting(&bench, |it| {
+        it.set("check_interval_sec", 1);
+    });
+    bench.wait("it goes", || machine.has("down"));
+    machine.go_down(nix::sys::signal::Signal::SIGTERM);
+    machine.come_back(&bench);
+    bench.wait("reported", || machine.has_outcome("need_ineffective"));
+    assert_eq!((machine.calls(), bench.holds().len()), (1, 0));
+    machine.remove("sentinel");
+    bench.wait("clear", || machine.last_outcome() == "no_action");
+    machine.touch("sentinel");
+    bench.wait("a new need counts", || machine.has("down"));
+    assert_eq!(machine.calls(), 2);
+}
+
+#[test]
+fn no_node_reboots_more_often_a_day_than_it_may() {
+    let bench = Bench::new();
+    let mut machine = wanting(&bench, |it| {
+        it.set("max_reboots_per_day", 1);
+    });
+    bench.wait("it goes", || machine.has("down"));
+    machine.power_cycle(&bench, nix::sys::signal::Signal::SIGTERM);
+    bench.wait_for_no_hold();
+    machine.touch("sentinel");
+    bench.wait("the cap", || machine.has_outcome("reboot_limit"));
+    assert_eq!((machine.calls(), machine.stop()), (1, 0));
+}
+
+#[test]
+fn a_detector_that_fails_is_an_error_of_the_pass() {
+    let bench = Bench::new();
+    let mut machine = bench.machine("n1");
+    let detectors = "[{name: broken, type: command, cmd: [/no/such/program]}]";
+    machine.set("reboot_required_detectors", detectors).start();
+    bench.wait("reported", || machine.has_outcome("error"));
+    assert!(machine.says("broken"));
+    assert_eq!(machine.stop(), 1);
+    assert_eq!(machine.run(&["status"]).code, 1);
+}

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -336,19 +336,27 @@ impl Machine {
         life.ended.lock().unwrap().unwrap()
     }
 
-    /// The machine goes down and comes back: a new boot, and what asked for it is done.
+    /// The machine goes down and comes back, and what asked for it is done.
     pub(crate) fn power_cycle(&mut self, bench: &Bench, how: Signal) {
+        self.go_down(how);
+        let _ = fs::remove_file(self.file("sentinel")); // a test may have removed it before
+        self.come_back(bench);
+    }
+
+    pub(crate) fn go_down(&mut self, how: Signal) {
         if self.life.is_some() {
             self.end(how);
         }
+    }
+
+    /// A new boot.
+    pub(crate) fn come_back(&mut self, bench: &Bench) {
         self.new_boot();
-        let _ = fs::remove_file(self.file("sentinel")); // it may have been kept away for the test
         if self.has("down") {
             self.remove("down");
             let ledger = File::options()
                 .append(true)
                 .open(bench.path().join("ledger"));
-            use std::io::Write;
             writeln!(ledger.unwrap(), "up {}", self.name).unwrap();
         }
         self.start();

@@ -11,6 +11,7 @@ mod fleets;
 mod gates;
 mod hooks;
 mod machine;
+mod operators;
 mod peers;
 mod reload;
 mod scripts;

@@ -136,3 +136,61 @@ fn a_journal_that_cannot_be_written_keeps_the_command_from_being_issued() {
     assert!(machine.says("write the journal"));
     machine.kill();
 }
+
+#[test]
+fn a_disk_that_fills_up_under_the_claim_costs_no_second_reboot() {
+    let bench = Bench::new();
+    let disk = bench.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let _mount = Mount::new(&disk, &["-t", "tmpfs", "-o", "size=2m", "tmpfs"]);
+    let mut machine = resting(&bench, &disk.join("fleet.db"));
+    machine.gate("gate.post-lock");
+    machine.touch("sentinel");
+    bench.wait("it has claimed", || machine.has("gated"));
+    let filler = disk.join("filler");
+    fill(&filler);
+    machine.open_gate("gate.post-lock");
+    bench.wait("it says so", || machine.says("ask the group"));
+    assert!(machine.is_alive() && machine.calls() == 0);
+    fs::remove_file(&filler).unwrap();
+    bench.wait("it goes", || machine.has("down"));
+    assert_eq!(machine.calls(), 1);
+    machine.kill();
+}
+
+#[test]
+fn a_store_that_was_deleted_is_never_taken_for_an_empty_one() {
+    let bench = Bench::new();
+    let disk = bench.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let store = disk.join("fleet.db");
+    let mut machine = resting(&bench, &store);
+    machine.stop();
+    fs::remove_file(&store).unwrap();
+    machine.touch("sentinel");
+    let ran = machine.run(&["run"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(store.to_str().unwrap()),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(machine.run(&["status"]).code, 4);
+    assert_eq!(machine.calls(), 0);
+}
+
+#[test]
+fn a_daemon_without_its_store_stops_in_time() {
+    let bench = Bench::new();
+    let disk = bench.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mut machine = resting(&bench, &disk.join("fleet.db"));
+    fs::rename(&disk, bench.path().join("away")).unwrap();
+    machine.touch("sentinel");
+    bench.wait("it says so", || {
+        machine.last_outcome() == "lock_unavailable"
+    });
+    let asked = std::time::Instant::now();
+    assert_eq!(machine.stop(), 4);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(5));
+}
