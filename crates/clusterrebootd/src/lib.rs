@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 mod console;
 mod daemon;
+mod demo;
 pub mod exit;
 pub mod logs;
 pub mod metrics;

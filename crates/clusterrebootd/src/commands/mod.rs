@@ -2,6 +2,7 @@
 //! has to say goes through `console`, so that a closed pipe ends nothing in a panic.
 
 mod completions;
+mod demo;
 mod man;
 mod run;
 mod simulate;
@@ -25,7 +26,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::History(_) => unfinished("history"),
         Command::Store(_) => unfinished("store"),
-        Command::Demo(_) => unfinished("demo"),
+        Command::Demo(args) => demo::run(&args),
     }
 }
 
