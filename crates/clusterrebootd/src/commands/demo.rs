@@ -3,7 +3,7 @@
 use super::complain;
 use crate::cli::DemoArgs;
 use crate::exit::ExitCode;
-use crate::{daemon, demo};
+use crate::{daemon, rehearsal};
 
 /// Runs the command.
 pub(super) fn run(args: &DemoArgs) -> ExitCode {
@@ -14,7 +14,7 @@ pub(super) fn run(args: &DemoArgs) -> ExitCode {
         ));
         return ExitCode::Usage;
     }
-    daemon::block_on(demo::run(args)).unwrap_or_else(|error| {
+    daemon::block_on(rehearsal::run(args)).unwrap_or_else(|error| {
         complain(&format!("demo: {error:#}"));
         ExitCode::RuntimeFailure
     })
