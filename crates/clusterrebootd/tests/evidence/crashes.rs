@@ -149,7 +149,7 @@ fn a_daemon_held_up_past_its_lease_finds_its_claim_gone_and_does_not_reboot() {
     frozen.hasty().set("reboot_delay_sec", 1).touch("sentinel");
     frozen.start();
     bench.wait("every gate is open", || frozen.has_outcome("ready"));
-    frozen.signal(Signal::SIGSTOP);
+    frozen.freeze();
     assert_eq!(bench.phase("n1"), Some(Phase::Claimed));
     let mut other = bench.machine("n2");
     other.touch("sentinel");

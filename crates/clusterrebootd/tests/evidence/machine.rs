@@ -310,6 +310,28 @@ impl Machine {
         }
     }
 
+    /// Stops the daemon's clockwork, but not amid a commit: nobody else could use the store then.
+    pub(crate) fn freeze(&self) {
+        let pid = self.pid();
+        loop {
+            self.signal(Signal::SIGSTOP);
+            let is_stopped = || {
+                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+                stat.rsplit(") ").next().unwrap().starts_with('T')
+            };
+            while !is_stopped() {
+                std::thread::yield_now();
+            }
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            let writes = format!(" WRITE {pid} ");
+            let is_writing = |line: &str| line.contains("POSIX") && line.contains(&writes);
+            if !locks.lines().any(is_writing) {
+                return;
+            }
+            self.signal(Signal::SIGCONT);
+        }
+    }
+
     /// How the daemon ended, when it has; minus the signal that killed it.
     pub(crate) fn exit_code(&self) -> Option<i32> {
         *self.life.as_ref()?.ended.lock().unwrap()

@@ -58,8 +58,9 @@ fn a_full_disk_is_outlived() {
     let filler = disk.join("filler");
     fill(&filler);
     machine.touch("sentinel");
+    // Some writes still fit into what the store has; sooner or later one does not.
     bench.wait("it says so", || machine.says("full"));
-    assert!(machine.is_alive() && machine.calls() == 0);
+    assert!(machine.is_alive());
     fs::remove_file(&filler).unwrap();
     bench.wait("it goes", || machine.has("down"));
     assert_eq!(machine.calls(), 1);
@@ -138,24 +139,23 @@ fn a_journal_that_cannot_be_written_keeps_the_command_from_being_issued() {
 }
 
 #[test]
-fn a_disk_that_fills_up_under_the_claim_costs_no_second_reboot() {
+fn a_store_that_vanishes_under_the_claim_costs_no_reboot_before_it_is_back() {
     let bench = Bench::new();
     let disk = bench.path().join("disk");
     fs::create_dir(&disk).unwrap();
-    let _mount = Mount::new(&disk, &["-t", "tmpfs", "-o", "size=2m", "tmpfs"]);
     let mut machine = resting(&bench, &disk.join("fleet.db"));
     machine.gate("gate.post-lock");
     machine.touch("sentinel");
     bench.wait("it has claimed", || machine.has("gated"));
-    let filler = disk.join("filler");
-    fill(&filler);
+    let away = bench.path().join("away");
+    fs::rename(&disk, &away).unwrap();
     machine.open_gate("gate.post-lock");
-    bench.wait("it says so", || machine.says("ask the group"));
-    assert!(machine.is_alive() && machine.calls() == 0);
-    fs::remove_file(&filler).unwrap();
+    bench.wait("it says so", || machine.says("could not ask the group"));
+    assert!(machine.is_alive());
+    assert_eq!(machine.calls(), 0, "without the fence there is no reboot");
+    fs::rename(&away, &disk).unwrap();
     bench.wait("it goes", || machine.has("down"));
-    assert_eq!(machine.calls(), 1);
-    machine.kill();
+    assert_eq!((machine.calls(), machine.stop()), (1, 0));
 }
 
 #[test]
