@@ -93,7 +93,8 @@ impl Site {
             "node_name: {name}\n\
              max: {slots}\n\
              store: {{embedded: {{path: {store}}}}}\n\
-             reboot_required_detectors:\n  - {{name: kernel, type: file, path: {home}/{SENTINEL}}}\n\
+             reboot_required_detectors:\n\
+             - {{name: kernel, type: file, path: {home}/{SENTINEL}}}\n\
              health_script: {home}/health.sh\n\
              health_timeout_sec: 1\n\
              health_publish_interval_sec: 1\n\
