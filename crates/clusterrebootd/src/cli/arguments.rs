@@ -1,5 +1,6 @@
 //! Commands and flags.
 
+use super::operators::{FleetArgs, LockArgs};
 use crate::config::{DEFAULT_PATH, LogFormat, LogLevel};
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -44,6 +45,10 @@ pub enum Command {
     ValidateConfig(ValidateArgs),
     /// Show what happened to the group: who rebooted, when and why
     History(HistoryArgs),
+    /// Show the slots, break a hold, change their number, pause and resume
+    Lock(LockArgs),
+    /// Show every node, or forget one that was removed
+    Fleet(FleetArgs),
     /// Look into, check, back up or restore the embedded store
     Store(StoreArgs),
     /// Roll a small fleet of pretended machines on this one
@@ -205,6 +210,12 @@ pub enum StoreCommand {
     Restore {
         /// The backup
         file: PathBuf,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Why; it is recorded
+        #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+        reason: String,
     },
 }
 

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod manual;
+mod operators;
 mod spelling;
 mod teach;
 
@@ -13,6 +14,7 @@ pub use arguments::{
     VersionArgs,
 };
 pub use manual::{Page, pages};
+pub use operators::{FleetArgs, FleetCommand, LockArgs, LockCommand, LockFormat};
 pub use spelling::normalise;
 pub use teach::{Example, Lesson, lesson};
 

@@ -140,6 +140,44 @@ const LESSONS: &[Lesson] = &[
         exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
     },
     Lesson {
+        command: "lock",
+        examples: &[
+            example(
+                "clusterrebootd lock status",
+                "how many slots, and who holds them",
+            ),
+            example(
+                "clusterrebootd lock status -o wide",
+                "with phase, place in line and more",
+            ),
+            example(
+                "clusterrebootd lock unlock node-3",
+                "once that machine is surely off",
+            ),
+            example("clusterrebootd lock set-max 4", "four may be down at once"),
+            example(
+                "clusterrebootd lock pause --reason release",
+                "no reboot begins",
+            ),
+            example("clusterrebootd lock resume", "let the fleet go on"),
+        ],
+        exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
+    },
+    Lesson {
+        command: "fleet",
+        examples: &[
+            example(
+                "clusterrebootd fleet list",
+                "every node, and what it waits for",
+            ),
+            example(
+                "clusterrebootd fleet forget node-3",
+                "it was removed for good",
+            ),
+        ],
+        exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
+    },
+    Lesson {
         command: "store",
         examples: &[
             example("clusterrebootd store dump", "what the store holds, as JSON"),

@@ -3,10 +3,15 @@
 
 mod completions;
 mod demo;
+mod fleet;
+mod history;
+mod lock;
 mod man;
+mod operator;
 mod run;
 mod simulate;
 mod status;
+mod store;
 pub(crate) mod validate;
 mod version;
 
@@ -24,15 +29,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Run(args) => run::run(&args, cli.log),
         Command::Status(args) => status::run(&args),
-        Command::History(_) => unfinished("history"),
-        Command::Store(_) => unfinished("store"),
+        Command::History(args) => history::run(&args),
+        Command::Store(args) => store::run(&args),
+        Command::Lock(args) => lock::run(&args),
+        Command::Fleet(args) => fleet::run(&args),
         Command::Demo(args) => demo::run(&args),
     }
-}
-
-fn unfinished(command: &str) -> ExitCode {
-    complain(&format!(
-        "{command}: this build does not have the command yet: use a newer one"
-    ));
-    ExitCode::RuntimeFailure
 }

@@ -43,7 +43,10 @@ fn a_script_that_says_no_before_the_slot_blocks_with_3() {
 #[test]
 fn a_script_that_says_no_under_the_slot_gives_it_back() {
     let bench = Bench::new();
-    let mut machine = wanting(&bench, |it| it.touch("sick.post-lock"));
+    let mut machine = wanting(&bench, |it| {
+        it.touch("sick.post-lock");
+        it.script("hooks/pre-reboot.d/10-drain", "touch \"$DIR/drained\"");
+    });
     bench.wait("the slot is given back", || {
         machine.has_outcome("health_blocked")
     });
@@ -54,6 +57,7 @@ fn a_script_that_says_no_under_the_slot_gives_it_back() {
         .filter(|event| event.starts_with("lock_acq") || event.starts_with("lock_rel"))
         .collect();
     assert_eq!(order, ["lock_acquired", "lock_released"]);
+    assert!(!machine.has("drained"), "nothing was disturbed");
     assert_eq!((machine.calls(), bench.holds().len()), (0, 0));
     assert_eq!(machine.stop(), 3);
 }

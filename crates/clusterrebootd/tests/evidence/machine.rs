@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -235,6 +236,28 @@ impl Machine {
     pub(crate) fn says(&self, text: &str) -> bool {
         let holds = |line: &Value| line["message"].as_str().unwrap().contains(text);
         self.log().iter().any(holds)
+    }
+
+    /// Where the metrics really are.
+    pub(crate) fn endpoint(&self) -> String {
+        let events = self.events("metrics_listening");
+        events[0]["fields"]["address"].as_str().unwrap().to_owned()
+    }
+
+    /// The metrics listener's whole answer.
+    pub(crate) fn scrape(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.endpoint()).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        text_of(&mut stream)
+    }
+
+    /// How many passes ended with this outcome, by the metrics.
+    pub(crate) fn passes(&self, outcome: &str) -> u32 {
+        let start = format!("clusterrebootd_orchestration_outcomes_total{{status=\"{outcome}\"}} ");
+        let text = self.scrape("/metrics");
+        let count = text.lines().find_map(|line| line.strip_prefix(&start));
+        count.map_or(0, |count| count.parse().unwrap())
     }
 
     /// Forgets the log so far, while the machine is off or its daemon idle.

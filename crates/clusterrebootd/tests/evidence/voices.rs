@@ -5,8 +5,6 @@ use crate::machine::Machine;
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -73,14 +71,8 @@ fn the_script_is_told_what_the_contract_says() {
         ] {
             assert!(!told.contains_key(absent), "{phase} {absent}");
         }
-        assert_eq!(told["RC_METRICS_ENDPOINT"], endpoint(&machine));
+        assert_eq!(told["RC_METRICS_ENDPOINT"], machine.endpoint());
     }
-}
-
-/// Where the metrics really are.
-fn endpoint(machine: &Machine) -> String {
-    let events = machine.events("metrics_listening");
-    events[0]["fields"]["address"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -153,18 +145,6 @@ fn an_outcome_that_has_not_changed_is_not_logged_again() {
     assert_eq!(machine.outcomes(), ["no_action"]);
 }
 
-fn scrape(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
-}
-
 #[test]
 fn metrics_tell_what_happened_at_any_path() {
     let bench = Bench::new();
@@ -176,7 +156,7 @@ fn metrics_tell_what_happened_at_any_path() {
     machine.start();
     bench.wait("blocked", || machine.has_outcome("health_blocked"));
     for path in ["/metrics", "/", "/any?thing=1"] {
-        let text = scrape(&endpoint(&machine), path);
+        let text = machine.scrape(path);
         for line in [
             "clusterrebootd_orchestration_outcomes_total{status=\"health_blocked\"} 1",
             "clusterrebootd_detector_evaluations_total{phase=\"pre-lock\",result=\"requires\"} 1",

@@ -35,6 +35,7 @@ fn resting(bench: &Bench, store: &Path) -> Machine {
         "store",
         format!("{{embedded: {{path: {}}}}}", store.display()),
     );
+    machine.set("metrics", "{enabled: true, listen: '127.0.0.1:0'}");
     machine.start();
     bench.wait("at rest", || machine.has_outcome("no_action"));
     machine

@@ -1,0 +1,106 @@
+//! Arguments of the operator commands: `lock` and `fleet`.
+
+use super::OutputFormat;
+use crate::config::DEFAULT_PATH;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// How `lock status` prints.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum LockFormat {
+    /// As the old command did
+    #[default]
+    Text,
+    /// A table with node, phase, since when and more
+    Wide,
+    /// For programs
+    Json,
+}
+
+/// Arguments of `lock`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct LockArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: LockCommand,
+    /// The configuration file that names the store
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// The group, instead of the configuration's
+    #[arg(long, global = true, value_name = "GROUP")]
+    pub group: Option<String>,
+}
+
+/// What to do with the slots.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LockCommand {
+    /// Show the slots and who holds them
+    Status {
+        /// Every group, not only one
+        #[arg(long)]
+        all_groups: bool,
+        /// Shape of the report
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+        output: LockFormat,
+    },
+    /// Break the hold of a machine that went away for good
+    Unlock {
+        /// The node's name or its machine id
+        id: String,
+        /// Why; it is recorded
+        #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+        reason: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Change the number of slots; 0 pauses the group
+    SetMax {
+        /// The new number
+        #[arg(value_name = "N")]
+        max: u32,
+    },
+    /// Stop the fleet, or one group: no claim and no reboot begins
+    Pause {
+        /// Why; every node shows it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Until when, for people (RFC 3339); nothing resumes by itself
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Let the fleet and its paused groups go on
+    Resume,
+}
+
+/// Arguments of `fleet`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct FleetArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: FleetCommand,
+    /// The configuration file that names the store
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    pub config: PathBuf,
+}
+
+/// What to do with the fleet.
+#[derive(Clone, Debug, Subcommand)]
+pub enum FleetCommand {
+    /// Show every node: health, what it does, what it waits for
+    List {
+        /// Shape of the report
+        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+        output: OutputFormat,
+    },
+    /// Forget a node that was removed: its record blocks the others no longer
+    Forget {
+        /// The node's name
+        node: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
