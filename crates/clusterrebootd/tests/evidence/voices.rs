@@ -158,25 +158,26 @@ fn metrics_tell_what_happened_at_any_path() {
     for path in ["/metrics", "/", "/any?thing=1"] {
         let text = machine.scrape(path);
         for line in [
-            "clusterrebootd_orchestration_outcomes_total{status=\"health_blocked\"} 1",
-            "clusterrebootd_detector_evaluations_total{phase=\"pre-lock\",result=\"requires\"} 1",
-            "clusterrebootd_detector_evaluation_seconds_count{phase=\"post-lock\",result=\"requires\"} 1",
-            "clusterrebootd_health_checks_total{phase=\"pre-lock\",result=\"pass\"} 1",
-            "clusterrebootd_health_checks_total{phase=\"post-lock\",result=\"blocked\"} 1",
-            "clusterrebootd_health_check_seconds_bucket{le=\"+Inf\",phase=\"pre-lock\",result=\"pass\"} 1",
-            "clusterrebootd_lock_attempts_total{result=\"success\"} 1",
-            "clusterrebootd_lock_acquire_seconds_count{result=\"success\"} 1",
-            "clusterrebootd_lock_release_seconds_count{result=\"success\"} 1",
-            "clusterrebootd_kill_switch_checks_total{stage=\"pre-lock\",result=\"inactive\"} 1",
-            "clusterrebootd_kill_switch_checks_total{stage=\"post-lock\",result=\"inactive\"} 1",
-            "clusterrebootd_window_evaluations_total{result=\"allowed\"} 2",
-            "clusterrebootd_cooldown_checks_total{phase=\"post-lock\",result=\"inactive\"} 1",
-            "clusterrebootd_cluster_health_checks_total{phase=\"post-lock\",result=\"healthy\"} 1",
-            "clusterrebootd_cluster_health_updates_total{phase=\"post-lock\",status=\"unhealthy\",result=\"success\"} ",
-            "process_start_time_seconds ",
+            "orchestration_outcomes_total{status=\"health_blocked\"} 1",
+            "detector_evaluations_total{phase=\"pre-lock\",result=\"requires\"} 1",
+            "detector_evaluation_seconds_count{phase=\"post-lock\",result=\"requires\"} 1",
+            "health_checks_total{phase=\"pre-lock\",result=\"pass\"} 1",
+            "health_checks_total{phase=\"post-lock\",result=\"blocked\"} 1",
+            "health_check_seconds_bucket{le=\"+Inf\",phase=\"pre-lock\",result=\"pass\"} 1",
+            "lock_attempts_total{result=\"success\"} 1",
+            "lock_acquire_seconds_count{result=\"success\"} 1",
+            "lock_release_seconds_count{result=\"success\"} 1",
+            "kill_switch_checks_total{stage=\"pre-lock\",result=\"inactive\"} 1",
+            "kill_switch_checks_total{stage=\"post-lock\",result=\"inactive\"} 1",
+            "window_evaluations_total{result=\"allowed\"} 2",
+            "cooldown_checks_total{phase=\"post-lock\",result=\"inactive\"} 1",
+            "cluster_health_checks_total{phase=\"post-lock\",result=\"healthy\"} 1",
+            "cluster_health_updates_total{phase=\"post-lock\",status=\"unhealthy\",",
         ] {
-            assert!(text.contains(line), "{path} {line}\n{text}");
+            let line = format!("clusterrebootd_{line}");
+            assert!(text.contains(&line), "{path} {line}\n{text}");
         }
+        assert!(text.contains("process_start_time_seconds "), "{path}");
         let timed = "clusterrebootd_lock_release_seconds_sum{result=\"success\"} ";
         let (_, seconds) = text.split_once(timed).unwrap();
         let seconds: f64 = seconds.lines().next().unwrap().parse().unwrap();
