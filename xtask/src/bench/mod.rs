@@ -1,0 +1,171 @@
+//! Measurements of the release build, each beside its floor, its peer or its goal.
+//!
+//! Nothing here fails because a machine is slow: the report says met or missed, and the reader
+//! judges. docs/benchmarks.md says how each number comes about.
+
+mod cold_start;
+mod daemon;
+mod handover;
+mod idle;
+mod row;
+mod samples;
+mod sentinel;
+mod store;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use tempfile::TempDir;
+
+use row::Row;
+
+/// What a measurement works with.
+pub(crate) struct Place {
+    /// Holds the release build.
+    release: PathBuf,
+    /// On the disk of the workspace, not in memory.
+    scratch: TempDir,
+    /// Few samples: to see that it works, not how fast.
+    is_quick: bool,
+}
+
+/// Something to measure.
+struct Measure {
+    name: &'static str,
+    run: fn(&Place) -> anyhow::Result<Vec<Row>>,
+}
+
+const MEASURES: [Measure; 5] = [
+    Measure {
+        name: "store",
+        run: store::run,
+    },
+    Measure {
+        name: "sentinel",
+        run: sentinel::run,
+    },
+    Measure {
+        name: "handover",
+        run: handover::run,
+    },
+    Measure {
+        name: "start",
+        run: cold_start::run,
+    },
+    Measure {
+        name: "idle",
+        run: idle::run,
+    },
+];
+
+/// Measures what is named, or everything, and prints a Markdown table.
+///
+/// # Errors
+/// An unknown name, a build that fails, a program that does not do what is measured.
+pub(crate) fn run(root: &Path, names: &[String], is_quick: bool) -> anyhow::Result<()> {
+    let measures = choose(names)?;
+    build(root)?;
+    let parent = root.join("target/bench");
+    fs::create_dir_all(&parent)?;
+    let place = Place {
+        release: root.join("target/release"),
+        scratch: TempDir::new_in(parent)?,
+        is_quick,
+    };
+    let mut rows = Vec::new();
+    for measure in measures {
+        eprintln!("measuring {} ...", measure.name);
+        let found = (measure.run)(&place);
+        rows.extend(found.with_context(|| format!("measuring {}", measure.name))?);
+    }
+    print!("{}", row::table(&rows));
+    Ok(())
+}
+
+fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Measure>> {
+    if names.is_empty() {
+        return Ok(MEASURES.iter().collect());
+    }
+    let find = |name: &String| {
+        let found = MEASURES.iter().find(|measure| measure.name == name);
+        found.with_context(|| {
+            let known: Vec<&str> = MEASURES.iter().map(|measure| measure.name).collect();
+            format!(
+                "no measurement is named {name}: choose from {}",
+                known.join(", ")
+            )
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+fn build(root: &Path) -> anyhow::Result<()> {
+    let targets: [&[&str]; 2] = [
+        &["--package", "clusterrebootd"],
+        &["--package", "reboot-store", "--examples"],
+    ];
+    for target in targets {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--release", "--locked"]).args(target);
+        let status = cargo.current_dir(root).status()?;
+        ensure!(status.success(), "the release build failed: mend it first");
+    }
+    Ok(())
+}
+
+/// Waits while something else goes on.
+#[allow(clippy::disallowed_methods)] // to measure what idles, somebody has to idle beside it
+fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
+
+// === impl Place ===
+
+impl Place {
+    fn program(&self, name: &str) -> PathBuf {
+        self.release.join(name)
+    }
+
+    fn example(&self, name: &str) -> Command {
+        Command::new(self.release.join("examples").join(name))
+    }
+
+    /// A fresh directory.
+    fn directory(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.scratch.path().join(name);
+        if path.exists() {
+            bail!("{} is there already: name it otherwise", path.display());
+        }
+        fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+
+    /// The first in a real run, the second in a quick one.
+    fn count(&self, thorough: usize, quick: usize) -> usize {
+        if self.is_quick { quick } else { thorough }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_measurement_runs_unless_some_are_named() {
+        assert_eq!(choose(&[]).unwrap().len(), MEASURES.len());
+        let some = choose(&["idle".to_owned(), "store".to_owned()]).unwrap();
+        let names: Vec<&str> = some.iter().map(|measure| measure.name).collect();
+        assert_eq!(names, ["idle", "store"]);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_those_that_are_known() {
+        let Err(error) = choose(&["speed".to_owned()]) else {
+            panic!("it is unknown");
+        };
+        assert!(error.to_string().contains("store, sentinel"), "{error}");
+    }
+}
