@@ -12,12 +12,15 @@ use reboot_host::command::Issued;
 use reboot_host::detector::{DetectorReport, DetectorResult};
 use reboot_host::logind::Logind;
 use reboot_host::process::Exit;
-use reboot_host::script::Verdict;
+use reboot_host::script::{HealthRun, Verdict};
 use reboot_host::{command, detector, hooks, journal, killswitch};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+/// How much of a script's last line goes into the reason.
+const LAST_WORDS_CHARS_MAX: usize = 200;
 
 /// Does what the agent wants done on this machine.
 pub(crate) struct Hands {
@@ -134,11 +137,23 @@ async fn check(
     let run = node.health_script.run(&variables).await;
     let verdict = match &run.verdict {
         Verdict::Pass => ScriptVerdict::Pass,
-        Verdict::Blocked(why) => ScriptVerdict::Blocked(why.clone()),
-        Verdict::Error(why) => ScriptVerdict::Failed(why.clone()),
+        Verdict::Blocked(why) => ScriptVerdict::Blocked(with_last_words(why, &run)),
+        Verdict::Error(why) => ScriptVerdict::Failed(with_last_words(why, &run)),
     };
     let _ = reports.send(Report::Script(phase, Box::new(run))).await; // as above
     verdict
+}
+
+/// The reason, and the last line the script printed: what its author wanted to be read.
+fn with_last_words(why: &str, run: &HealthRun) -> String {
+    let mut lines = run.finished.output.lines().map(str::trim);
+    match lines.rfind(|line| !line.is_empty()) {
+        Some(line) => {
+            let words: String = line.chars().take(LAST_WORDS_CHARS_MAX).collect();
+            format!("{why} ({words})")
+        }
+        None => why.to_owned(),
+    }
 }
 
 // === impl Hands: changing ===
