@@ -229,7 +229,7 @@ pub struct DemoArgs {
     pub nodes: u32,
     /// How many may be down at once
     #[arg(long, value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=100))]
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub slots: u32,
     /// A machine that does not come back, such as node-3
     #[arg(long, value_name = "NODE")]
@@ -238,6 +238,9 @@ pub struct DemoArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 2,
         value_parser = clap::value_parser!(u64).range(1..=600))]
     pub seconds: u64,
+    /// Leave the directory behind, to look into it
+    #[arg(long, hide = true)]
+    pub keep: bool,
 }
 
 /// Arguments of `completions`.
