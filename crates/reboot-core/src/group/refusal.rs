@@ -7,7 +7,7 @@ use crate::id::{GroupName, NodeName};
 #[derive(Clone, Debug, Eq, Hash, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// Every slot is taken.
-    #[error("all {max} slots are taken by {}", list(holders))]
+    #[error("every slot is taken by {} (max is {max})", list(holders))]
     Full {
         /// The group's slots.
         max: u32,
