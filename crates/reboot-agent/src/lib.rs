@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+mod alarm;
 mod desk;
 mod hands;
 mod node;

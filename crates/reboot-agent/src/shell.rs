@@ -1,5 +1,6 @@
 //! The loop: an event in, a step, its effects out.
 
+use crate::alarm::Alarm;
 use crate::desk::{Desk, STORE_TIMEOUT};
 use crate::hands::Hands;
 use crate::node::Node;
@@ -45,6 +46,7 @@ pub struct Shell {
     sender: mpsc::Sender<Report>,
     pending: VecDeque<Event>,
     timers: BTreeMap<Timer, u64>,
+    alarm: Alarm,
     tasks: JoinSet<()>,
     waiter: Option<AbortHandle>,
     watch: FileWatch,
@@ -79,6 +81,7 @@ impl Shell {
             sender,
             pending: VecDeque::from([Event::Started]),
             timers: BTreeMap::new(),
+            alarm: Alarm::new(),
             tasks,
             waiter: None,
             watch,
@@ -109,14 +112,12 @@ impl Shell {
             .iter()
             .min_by_key(|(_, at_ms)| **at_ms)
             .map(|(t, at)| (*t, *at));
-        let wait = next.map_or(Duration::MAX, |(_, at_ms)| {
-            Duration::from_millis(at_ms.saturating_sub(boot_millis()))
-        });
+        let at_ms = next.map_or(u64::MAX, |(_, at_ms)| at_ms);
         let is_daemon = self.agent.settings.mode.is_daemon();
         let hint_from = self.hint_from;
         tokio::select! {
             Some(report) = self.reports.recv() => self.read(report),
-            () = sleep(wait), if next.is_some() => {
+            () = self.alarm.reach(at_ms), if next.is_some() => {
                 let (timer, _) = next?;
                 self.timers.remove(&timer);
                 Some(Event::TimerFired(timer))

@@ -24,6 +24,9 @@ use std::time::Duration;
 
 /// How long threads that look at files may take to end.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
+/// How long such a thread waits for more to look at. Ten seconds, as the runtime has it, would
+/// wake the idle daemon once more after each pass, only to end the thread.
+const IDLE_THREAD_LIMIT: Duration = Duration::from_millis(2);
 /// How many controls may wait for the agent.
 const CONTROLS_MAX: usize = 8;
 
@@ -34,6 +37,7 @@ const CONTROLS_MAX: usize = 8;
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_keep_alive(IDLE_THREAD_LIMIT)
         .build()
         .context("the runtime cannot start")?;
     let result = runtime.block_on(future);

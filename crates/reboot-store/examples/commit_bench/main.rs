@@ -106,19 +106,28 @@ async fn alone(
         client.act(store, work).await?;
     }
     let mut alone = Alone::default();
-    for _ in 0..samples {
+    for number in 0..samples {
+        let is_even = number % 2 == 0;
         let before = floor::written_bytes()?;
         let from = Instant::now();
         client.act(store, work).await?;
         alone.commit.push(nanos(from));
         let bytes = floor::written_bytes()? - before;
         alone.bytes.push(bytes);
-        let from = Instant::now();
-        floor.append(bytes)?.sync_all()?;
-        alone.fsync.push(nanos(from));
-        let from = Instant::now();
-        floor.append(bytes)?.sync_data()?;
-        alone.fdatasync.push(nanos(from));
+        // In turn: the first sync after a commit meets more that is left to do.
+        for is_full in [is_even, !is_even] {
+            let from = Instant::now();
+            match is_full {
+                true => floor.append(bytes)?.sync_all()?,
+                false => floor.append(bytes)?.sync_data()?,
+            }
+            let kind = if is_full {
+                &mut alone.fsync
+            } else {
+                &mut alone.fdatasync
+            };
+            kind.push(nanos(from));
+        }
     }
     Ok(alone)
 }

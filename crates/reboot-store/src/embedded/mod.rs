@@ -110,6 +110,7 @@ impl EmbeddedStore {
             jobs: queue,
             revision: known,
             doorbell: Doorbell::new(path)?,
+            is_ring_due: false,
         };
         let ear = Ear::new(path)?;
         let thread = std::thread::Builder::new()

@@ -57,6 +57,8 @@ pub(super) struct Worker {
     pub(super) revision: watch::Sender<u64>,
     /// Tells other processes.
     pub(super) doorbell: Doorbell,
+    /// Whether there is news that the other processes do not know of.
+    pub(super) is_ring_due: bool,
 }
 
 /// Why a batch has no answers of its own: one for all.
@@ -126,6 +128,10 @@ impl Worker {
             }
             self.serve_writes(writes);
             reads.into_iter().for_each(|job| self.serve_read(job));
+            // After the answers: who asked has waited long enough.
+            if std::mem::take(&mut self.is_ring_due) {
+                self.doorbell.ring();
+            }
         }
     }
 
@@ -252,7 +258,10 @@ impl Worker {
             apply_all(&mut transaction, writes, now, marks_ttl_ms).map_err(sql)?;
         if is_news {
             let raise = "UPDATE meta SET revision = revision + 1";
-            transaction.execute(raise, []).map_err(sql)?;
+            let raised = transaction
+                .prepare_cached(raise)
+                .and_then(|mut it| it.execute([]));
+            raised.map_err(sql)?;
         }
         let revision = look::revision(&transaction).map_err(sql)?;
         transaction.commit().map_err(|error| match sql(error) {
@@ -263,7 +272,7 @@ impl Worker {
         database.refuse_moved().map_err(Failure::Unknown)?;
         if is_news {
             self.tell(revision);
-            self.doorbell.ring();
+            self.is_ring_due = true;
         }
         Ok(answers)
     }
