@@ -1,0 +1,157 @@
+//! Every fault after every event of a node's life: the record ends right, nobody reboots twice,
+//! nothing stays changed, and the roll goes on.
+
+use super::machine::{Command, Machine, settings};
+use super::world::{Fault, World};
+use crate::undo::Undo;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// The variants of a life that each fault strikes.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    hooks: bool,
+    delay: bool,
+    soak: bool,
+    command: Command,
+}
+
+const LIVES: [Life; 3] = [
+    Life {
+        hooks: false,
+        delay: false,
+        soak: false,
+        command: Command::Reboots,
+    },
+    Life {
+        hooks: true,
+        delay: true,
+        soak: true,
+        command: Command::Reboots,
+    },
+    Life {
+        hooks: true,
+        delay: false,
+        soak: false,
+        command: Command::FailsAndReboots,
+    },
+];
+
+/// Two nodes and one slot: the second shows that the roll goes on.
+fn world(life: Life, seed: u64) -> World {
+    let machine = |at: usize| {
+        let mut settings = settings(&format!("node-{at}"), 1);
+        settings.delay_ms = if life.delay { 20_000 } else { 0 };
+        settings.soak_ms = if life.soak { 30_000 } else { 0 };
+        let mut machine = Machine::new(settings);
+        if life.hooks {
+            machine.kit.hooks = vec!["10-drain", "20-cordon"];
+        }
+        machine.kit.command = life.command;
+        machine
+    };
+    World::new(seed, vec![machine(0), machine(1)])
+}
+
+fn is_done(world: &World) -> bool {
+    let is_free = world.holders() == 0;
+    let owes = |machine: &Machine| world.store.owed(machine.name()) != Undo::default();
+    is_free && world.machines.iter().all(Machine::is_done) && !world.machines.iter().any(owes)
+}
+
+/// How many events the first node takes until all is done.
+fn events_of(life: Life, seed: u64) -> usize {
+    let mut world = world(life, seed);
+    assert!(world.run_until(3 * HOUR_MS, is_done), "{life:?}");
+    world.machines[0].events
+}
+
+fn strike_everywhere(fault: Fault) {
+    for (number, life) in LIVES.into_iter().enumerate() {
+        let seed = number as u64 + 1;
+        for event in 1..events_of(life, seed) {
+            let mut world = world(life, seed);
+            world.faults.push((0, event, fault));
+            let is_met = world.run_until(12 * HOUR_MS, is_done);
+            assert!(
+                is_met,
+                "{fault:?} after event {event} of {life:?}: {}",
+                tale(&world)
+            );
+            // A power loss is a reboot too.
+            let machine = &world.machines[0];
+            assert!(
+                machine.boot >= 2 && machine.boot <= 3,
+                "boot {}",
+                machine.boot
+            );
+        }
+    }
+}
+
+/// How things stand, for the message of a failed test.
+fn tale(world: &World) -> String {
+    let line = |machine: &Machine| {
+        let stage = machine.agent.as_ref().map(|agent| &agent.stage);
+        let report = machine
+            .agent
+            .as_ref()
+            .and_then(|agent| agent.report.as_ref());
+        let changes = &machine.changes;
+        let owed = world.store.owed(machine.name());
+        format!(
+            "{}: {stage:?}, {report:?}, {changes:?}, owes {owed:?}",
+            machine.name()
+        )
+    };
+    let lines: Vec<String> = world.machines.iter().map(line).collect();
+    format!("{}; {} holds", lines.join("; "), world.holders())
+}
+
+#[test]
+fn an_agent_killed_anywhere_goes_on_in_the_same_boot() {
+    strike_everywhere(Fault::Kill);
+}
+
+#[test]
+fn a_power_loss_anywhere_leaves_nothing_behind() {
+    strike_everywhere(Fault::PowerLoss);
+}
+
+#[test]
+fn a_stop_anywhere_gives_back_or_keeps() {
+    strike_everywhere(Fault::Terminate);
+}
+
+#[test]
+fn a_process_held_up_past_its_lease_goes_on() {
+    strike_everywhere(Fault::Pause(200_000));
+}
+
+#[test]
+fn a_process_held_up_for_a_moment_goes_on() {
+    strike_everywhere(Fault::Pause(12_000));
+}
+
+#[test]
+fn a_lost_reply_is_asked_for_again_whether_it_was_committed_or_not() {
+    strike_everywhere(Fault::LoseReplies(1, true));
+    strike_everywhere(Fault::LoseReplies(1, false));
+}
+
+#[test]
+fn a_run_of_lost_replies_is_outlived() {
+    strike_everywhere(Fault::LoseReplies(25, true));
+    strike_everywhere(Fault::LoseReplies(25, false));
+}
+
+#[test]
+fn a_store_out_of_reach_is_outlived() {
+    strike_everywhere(Fault::StoreDown(30_000));
+    strike_everywhere(Fault::StoreDown(600_000));
+}
+
+#[test]
+fn a_break_anywhere_leaves_no_debt() {
+    strike_everywhere(Fault::Break);
+}

@@ -1,0 +1,276 @@
+//! A machine: what its agent finds there, what survives a crash, and what happens to it.
+
+use crate::agent::{
+    Agent, Effect, Look, Mode, News, Notebook, ScriptPhase, Settings, Sight, Timer, Zone,
+};
+use crate::backoff::Backoff;
+use crate::boot::BootIdentity;
+use crate::gates::{Local, ScriptVerdict};
+use crate::group::Identity;
+use crate::id::{GroupName, Instance, MachineId, NodeName};
+use crate::need::Detection;
+use crate::outcome::Outcome;
+use crate::policy::Policies;
+use crate::window::Windows;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the reboot command does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Command {
+    /// It starts, and the machine goes down.
+    Reboots,
+    /// It cannot be started.
+    CannotStart,
+    /// It ends well, and the machine stays up.
+    DoesNothing,
+    /// It ends badly, and the machine stays up.
+    Fails,
+    /// It ends badly, and the machine goes down all the same.
+    FailsAndReboots,
+}
+
+/// What the agent finds on the machine.
+#[derive(Clone, Debug)]
+pub(super) struct Kit {
+    pub(super) kill_switch: bool,
+    pub(super) need: Option<&'static str>,
+    /// The need is there again after the reboot.
+    pub(super) need_survives: bool,
+    pub(super) blocked_phases: BTreeSet<ScriptPhase>,
+    pub(super) script_ms: u64,
+    pub(super) hooks: Vec<&'static str>,
+    pub(super) hooks_fail: bool,
+    pub(super) undo_fails: bool,
+    pub(super) post_hooks_fail: bool,
+    pub(super) disk_fails: bool,
+    /// How long the disk takes to sync.
+    pub(super) disk_ms: u64,
+    pub(super) command: Command,
+}
+
+/// A reboot command that was started.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Issued {
+    pub(super) boot: u32,
+    pub(super) need: Option<&'static str>,
+    pub(super) at_ms: u64,
+}
+
+/// A machine with its agent.
+pub(super) struct Machine {
+    pub(super) settings: Settings,
+    pub(super) kit: Kit,
+    pub(super) disk: Notebook,
+    /// What hooks did and nobody undid.
+    pub(super) changes: BTreeSet<String>,
+    pub(super) agent: Option<Agent>,
+    pub(super) is_up: bool,
+    pub(super) boot: u32,
+    pub(super) booted_ms: u64,
+    /// Counts the runs of the agent; what belongs to an earlier one is void.
+    pub(super) run: u32,
+    pub(super) timers: BTreeMap<Timer, u64>,
+    /// The revision already seen, and when the wait ends by itself.
+    pub(super) waiter: Option<(u64, u64)>,
+    pub(super) dead_former: Option<Instance>,
+    /// The process is held up until then.
+    pub(super) paused_until_ms: u64,
+    /// Until when each of the two write queues is busy.
+    pub(super) queues_ms: [u64; 2],
+    /// Events the agent has taken, over all its runs.
+    pub(super) events: usize,
+    pub(super) commands: Vec<Issued>,
+    pub(super) news: Vec<News>,
+    /// The operator broke a hold: I1 does not count what follows in this boot.
+    pub(super) was_broken: bool,
+}
+
+/// Sensible settings of a node; stories change what they are about.
+pub(super) fn settings(name: &str, max: u32) -> Settings {
+    Settings {
+        identity: Identity {
+            node: NodeName::new(name).unwrap(),
+            machine_id: MachineId::new(format!("machine-{name}")).unwrap(),
+            boot: BootIdentity::of_boot("unset"),
+            instance: Instance::new("unset").unwrap(),
+        },
+        pid: 1,
+        place: "memory".to_owned(),
+        group: GroupName::default(),
+        max,
+        mode: Mode::Daemon,
+        is_dry_run: false,
+        dead_former: None,
+        check_interval_ms: 60_000,
+        publish_interval_ms: 15_000,
+        stale_after_ms: 180_000,
+        lock_ttl_ms: 90_000,
+        audit_interval_ms: 300_000,
+        backoff: Backoff {
+            min_ms: 5_000,
+            max_ms: 60_000,
+        },
+        interval_secs: 0,
+        reboot_timeout_ms: 600_000,
+        hook_timeout_ms: 300_000,
+        soak_ms: 0,
+        delay_ms: 0,
+        max_reboots_per_day: 3,
+        windows: Windows::default(),
+        zone: Zone::utc(),
+        policies: Policies::default(),
+    }
+}
+
+// === impl Kit ===
+
+impl Default for Kit {
+    fn default() -> Self {
+        Self {
+            kill_switch: false,
+            need: Some("kernel"),
+            need_survives: false,
+            blocked_phases: BTreeSet::new(),
+            script_ms: 500,
+            hooks: Vec::new(),
+            hooks_fail: false,
+            undo_fails: false,
+            post_hooks_fail: false,
+            disk_fails: false,
+            disk_ms: 5,
+            command: Command::Reboots,
+        }
+    }
+}
+
+impl Kit {
+    /// What a look at the machine sees; the fleet is not here.
+    pub(super) fn see(&self, look: Look) -> Sight {
+        match look {
+            Look::Local => Sight::Local(Local {
+                kill_switch: Ok(self.kill_switch),
+                inhibitors: Vec::new(),
+            }),
+            Look::Detectors => Sight::Detection(Detection {
+                fired: self.need.iter().map(|_| "detector".to_owned()).collect(),
+                fingerprint: self.need.unwrap_or_default().to_owned(),
+                failed: Vec::new(),
+            }),
+            Look::Health(phase) if self.blocked_phases.contains(&phase) => {
+                Sight::Health(ScriptVerdict::Blocked(format!("not well in {phase}")))
+            }
+            Look::Health(_) => Sight::Health(ScriptVerdict::Pass),
+            Look::Fleet => panic!("the fleet is seen in the store"),
+        }
+    }
+
+    /// How long an effect takes on the machine, in milliseconds.
+    pub(super) fn duration_ms(&self, effect: &Effect) -> u64 {
+        match effect {
+            Effect::Look {
+                look: Look::Health(_),
+                ..
+            } => self.script_ms,
+            Effect::RunHooks(_) | Effect::Undo(_) | Effect::RunPostHooks => 2_000,
+            Effect::Save { .. } => self.disk_ms,
+            _ => 5,
+        }
+    }
+}
+
+// === impl Machine ===
+
+impl Machine {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            kit: Kit::default(),
+            disk: Notebook::default(),
+            changes: BTreeSet::new(),
+            agent: None,
+            is_up: true,
+            boot: 1,
+            booted_ms: 0,
+            run: 0,
+            timers: BTreeMap::new(),
+            waiter: None,
+            dead_former: None,
+            paused_until_ms: 0,
+            queues_ms: [0, 0],
+            events: 0,
+            commands: Vec::new(),
+            news: Vec::new(),
+            was_broken: false,
+        }
+    }
+
+    pub(super) fn name(&self) -> &NodeName {
+        &self.settings.identity.node
+    }
+
+    /// Whether it is up, in this boot.
+    pub(super) fn is_in(&self, boot: u32) -> bool {
+        self.is_up && self.boot == boot
+    }
+
+    /// A new run of the agent, with what the disk says.
+    pub(super) fn start(&mut self, seed: u64) {
+        let machine = self.settings.identity.machine_id.clone();
+        self.run += 1;
+        let identity = &mut self.settings.identity;
+        identity.boot = BootIdentity::of_boot(format!("{machine}-boot-{}", self.boot));
+        identity.instance = Instance::new(format!("{machine}-run-{}", self.run)).unwrap();
+        let settings = Settings {
+            dead_former: self.dead_former.take(),
+            ..self.settings.clone()
+        };
+        self.queues_ms = [0, 0];
+        self.agent = Some(Agent::new(settings, self.disk.clone(), seed));
+    }
+
+    /// The agent's process is gone; what it had under way is void. Its lock file is free, and
+    /// proves it dead to the next run in this boot.
+    pub(super) fn end_process(&mut self) {
+        self.run += 1;
+        self.dead_former = self.agent.take().map(|it| it.settings.identity.instance);
+        self.timers.clear();
+        self.waiter = None;
+    }
+
+    /// The machine is off; its next boot has no lock file.
+    pub(super) fn end_boot(&mut self) {
+        self.end_process();
+        self.dead_former = None;
+        self.is_up = false;
+        self.paused_until_ms = 0;
+    }
+
+    /// The last outcome that was told.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        let report = self.agent.as_ref()?.report.as_ref()?;
+        Some(report.outcome)
+    }
+
+    /// Every outcome told so far, each change once.
+    pub(super) fn outcomes(&self) -> Vec<Outcome> {
+        let told = self.news.iter().filter_map(|news| match news {
+            News::Outcome {
+                report,
+                is_new: true,
+            } => Some(report.outcome),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    /// Whether nothing is to be done here any more: up, no need, nothing left changed.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_up && self.kit.need.is_none() && self.changes.is_empty() && self.is_resting()
+    }
+
+    /// Whether the agent lies between passes and has no hold.
+    pub(super) fn is_resting(&self) -> bool {
+        let agent = self.agent.as_ref();
+        agent.is_some_and(|agent| agent.activity() == "idle" && agent.hold.is_none())
+    }
+}

@@ -1,0 +1,56 @@
+//! Fleets that roll: everybody reboots, nobody overtakes, never more than `max` at a time.
+
+use super::machine::{Machine, settings};
+use super::world::World;
+use crate::outcome::Outcome;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// A fleet of so many nodes, all of which need a reboot.
+fn fleet(seed: u64, nodes: usize, max: u32) -> World {
+    let machine = |at: usize| Machine::new(settings(&format!("node-{at}"), max));
+    World::new(seed, (0..nodes).map(machine).collect())
+}
+
+fn is_done(world: &World) -> bool {
+    world.machines.iter().all(Machine::is_done)
+}
+
+#[test]
+fn one_node_reboots_and_releases() {
+    let mut world = fleet(1, 1, 1);
+    assert!(world.run_until(HOUR_MS, is_done));
+    let machine = &world.machines[0];
+    assert_eq!(machine.commands.len(), 1);
+    assert_eq!(machine.boot, 2);
+    world.run_for(60_000);
+    assert_eq!(world.machines[0].outcome(), Some(Outcome::NoAction));
+    let verbs: Vec<&str> = world
+        .store
+        .history
+        .iter()
+        .map(|it| it.event.as_str())
+        .collect();
+    assert_eq!(verbs, ["claim", "fence", "adopt", "return", "release"]);
+}
+
+#[test]
+fn every_fleet_rolls_to_its_end() {
+    for (nodes, max) in [(3, 1), (3, 2), (5, 2), (7, 1), (7, 3)] {
+        for seed in 0..12 {
+            let mut world = fleet(seed, nodes, max);
+            assert!(
+                world.run_until(6 * HOUR_MS, is_done),
+                "{nodes} x {max}, seed {seed}"
+            );
+            for machine in &world.machines {
+                assert_eq!(
+                    machine.commands.len(),
+                    1,
+                    "{} in seed {seed}",
+                    machine.name()
+                );
+            }
+        }
+    }
+}
