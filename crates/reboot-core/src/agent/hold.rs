@@ -77,16 +77,18 @@ impl Turn<'_> {
         let mode = self.agent.settings.mode;
         match verdict {
             Some(report) => self.abort(report),
-            None if self.agent.settings.is_dry_run || !mode.is_daemon() => {
-                self.agent.dry_done = Some(self.need());
-                self.abort(Report::plain(Outcome::Ready, WOULD_REBOOT));
-            }
+            None if self.agent.settings.is_dry_run || !mode.is_daemon() => self.end_dry_run(),
             None => {
                 self.tell_outcome(Report::plain(Outcome::Ready, "every gate is open"));
                 self.set_step(Step::Planning);
                 self.emit(Effect::PlanHooks);
             }
         }
+    }
+
+    fn end_dry_run(&mut self) {
+        self.agent.dry_done = Some(self.need());
+        self.abort(Report::plain(Outcome::Ready, WOULD_REBOOT));
     }
 
     /// Why the hold must not go on, if it must not.
@@ -193,6 +195,8 @@ impl Turn<'_> {
         let verdicts_ms = evidence.oldest_ms();
         match (self.verdict(evidence), verdicts_ms) {
             (Some(report), _) => self.abort(report),
+            // The settings may have been replaced under the hold.
+            (None, _) if self.agent.settings.is_dry_run => self.end_dry_run(),
             (None, Some(verdicts_ms)) if is_fresh => {
                 let boot = self.agent.settings.identity.boot.clone();
                 let max_reboots_per_day = self.agent.settings.max_reboots_per_day;
@@ -261,22 +265,39 @@ impl Turn<'_> {
     }
 
     pub(super) fn undo_then(&mut self, way: Way) {
-        let mut undo = self.agent.notebook.changes.clone();
-        if let Some(hold) = &self.agent.hold {
-            undo.merge(&hold.undo);
-        }
+        let undo = self.changes_under_hold();
         if undo.is_empty() {
             return self.undone_then(way);
         }
         self.set_step(Step::Undoing(way));
-        self.emit(Effect::Undo(undo));
+        self.begin_undo(undo);
+    }
+
+    fn changes_under_hold(&self) -> Undo {
+        let mut undo = self.agent.notebook.changes.clone();
+        if let Some(hold) = &self.agent.hold {
+            undo.merge(&hold.undo);
+        }
+        undo
+    }
+
+    /// Starts undoing; two runs never overlap, so one under way is waited for.
+    pub(super) fn begin_undo(&mut self, undo: Undo) {
+        if self.agent.undoing.is_none() {
+            self.agent.undoing = Some(undo.clone());
+            self.emit(Effect::Undo(undo));
+        }
     }
 
     pub(super) fn undone(&mut self, result: Result<(), String>) {
+        let done = self.agent.undoing.take().unwrap_or_default();
         match (&self.agent.stage, result) {
-            (Stage::PayingDebts, result) => self.debts_undone(result),
+            (Stage::PayingDebts, result) => self.debts_undone(&done, result),
             (Stage::Holding(Step::Undoing(way)), Ok(())) => {
                 let way = *way;
+                if !self.changes_under_hold().left_after(&done).is_empty() {
+                    return self.undo_then(way); // that was an earlier run, of a shorter list
+                }
                 self.agent.notebook.changes = Undo::default();
                 self.save();
                 self.undone_then(way);
@@ -337,6 +358,20 @@ impl Turn<'_> {
         }
     }
 
+    /// The release was committed and its reply lost, or an operator broke the hold: then its
+    /// list has moved to this node's record, and is looked for there.
+    fn gone_before_release(&mut self, way: Way) {
+        let has_list = self
+            .agent
+            .hold
+            .as_ref()
+            .is_some_and(|hold| !hold.undo.is_empty());
+        self.released(way);
+        if has_list {
+            self.settle();
+        }
+    }
+
     /// After a claim that came to nothing, waits before it queues again.
     fn back_off(&mut self) {
         if self.agent.stage == Stage::Resting {
@@ -394,7 +429,9 @@ impl Turn<'_> {
         let is_gone = matches!(refusal, Refusal::HoldGone { .. } | Refusal::NotOwner { .. });
         match self.agent.stage.clone() {
             Stage::Claiming => self.claim_refused(&refusal),
-            Stage::Holding(Step::Releasing(way)) if is_gone => self.released(way),
+            Stage::Holding(Step::Releasing(way)) if matches!(refusal, Refusal::HoldGone { .. }) => {
+                self.gone_before_release(way);
+            }
             Stage::Holding(Step::Releasing(_) | Step::Adopting | Step::Returning) if !is_gone => {
                 self.wait_out(&refusal);
             }
@@ -406,6 +443,9 @@ impl Turn<'_> {
 
     /// A refusal that time or an operator mends: say it, and try again.
     fn wait_out(&mut self, refusal: &Refusal) {
+        if !self.agent.settings.mode.is_daemon() {
+            return self.end_diagnosis(&refusal.to_string());
+        }
         let trusts = self.now.boot_ms.saturating_sub(self.agent.started_ms)
             <= 2 * self.agent.settings.lock_ttl_ms;
         let is_former = matches!(
@@ -420,16 +460,13 @@ impl Turn<'_> {
         self.emit(Effect::AwaitChange { seen });
     }
 
-    /// A wake-up while something waits to be tried again.
-    pub(super) fn retry_if_waiting(&mut self) {
-        if self.agent.asked.is_none()
+    /// Whether a refused request waits to be tried again.
+    pub(super) fn is_waiting_out(&self) -> bool {
+        self.agent.asked.is_none()
             && matches!(
                 self.agent.stage,
                 Stage::Holding(Step::Releasing(_) | Step::Adopting | Step::Returning)
             )
-        {
-            self.set_timer(Timer::Retry, 0);
-        }
     }
 
     /// No answer, or one that means nothing: the same request again, later.

@@ -1,5 +1,6 @@
 //! What goes on beside the passes: session, health record, heartbeat, reload, farewell.
 
+use super::hold::local_report;
 use super::step::Turn;
 use super::{Effect, Half, Look, News, Purpose, ScriptPhase, Settings, SlotState, Stage, Step};
 use super::{Tag, Timer};
@@ -129,6 +130,9 @@ impl Turn<'_> {
     /// The lease ended while we were away: the claim and the place in line are gone with it. A
     /// durable hold is not: it stands on no lease.
     pub(super) fn session_lost(&mut self) {
+        if self.agent.stage == Stage::Leaving {
+            return; // a late word: it ended because we end it
+        }
         let error = "it ended while this process was held up: opening a new one".to_owned();
         self.tell(News::Trouble {
             what: "renew the session",
@@ -136,6 +140,10 @@ impl Turn<'_> {
         });
         self.agent.is_session_open = false;
         self.agent.is_queued = false;
+        self.agent.unleft_line = None;
+        if !self.agent.settings.mode.is_daemon() {
+            return self.end_diagnosis("the session ended while this process was held up");
+        }
         if !self
             .agent
             .hold
@@ -148,6 +156,12 @@ impl Turn<'_> {
             self.agent.stage = Stage::Opening;
         }
         self.open_session();
+    }
+
+    /// A diagnostic run that cannot go on: its session's end gives its own claim back.
+    pub(super) fn end_diagnosis(&mut self, why: &str) {
+        self.tell_outcome(local_report(Outcome::LockUnavailable, why));
+        self.leave();
     }
 
     /// The farewell. Ending the session gives a claim and a ticket back; a durable hold stays.
@@ -197,12 +211,20 @@ impl Turn<'_> {
                 slot,
             });
         }
+        self.leave_line_again();
         self.watch_hold();
     }
 
     /// While a durable hold waits for something, looks whether an operator broke it.
     fn watch_hold(&mut self) {
-        let waits = matches!(
+        if self.is_hold_at_rest() && self.agent.pass.is_none() {
+            self.begin_pass(Purpose::Peek, Evidence::default());
+        }
+    }
+
+    /// Whether the hold waits for something that takes its time.
+    fn is_hold_at_rest(&self) -> bool {
+        matches!(
             self.agent.stage,
             Stage::Holding(
                 Step::Issued
@@ -211,9 +233,23 @@ impl Turn<'_> {
                     | Step::UndoFailed(_)
                     | Step::Soaking
             )
-        );
-        if waits && self.agent.pass.is_none() {
-            self.begin_pass(Purpose::Peek, Evidence::default());
+        )
+    }
+
+    /// While a hold waits: is it still ours? When it moved on meanwhile, the look is too old.
+    pub(super) fn peeked_at_hold(&mut self, evidence: &Evidence) {
+        let Some(findings) = evidence.findings() else {
+            return;
+        };
+        if !self.is_hold_at_rest() && !self.is_waiting_out() {
+            return;
+        }
+        let number = self.agent.hold.as_ref().map(|hold| hold.number);
+        let found = findings.own_hold.as_ref().map(|(_, hold)| hold.number);
+        if found != number {
+            self.lose_hold("it is no longer in the record: an operator broke it");
+        } else if self.is_waiting_out() {
+            self.set_timer(Timer::Retry, 0);
         }
     }
 
@@ -359,7 +395,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn reload(&mut self, settings: Settings) {
-        let is_holding = self.agent.hold.is_some();
+        let is_holding = self.agent.hold.is_some() || self.agent.stage == Stage::Claiming;
         let verdict = self.agent.settings.refuse_reload(&settings, is_holding);
         if verdict.is_ok() {
             let identity = self.agent.settings.identity.clone();

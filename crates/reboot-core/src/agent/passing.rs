@@ -6,6 +6,7 @@ use super::step::Turn;
 use super::{Effect, Half, Look, News, Pass, Purpose, ScriptPhase, Sight, Stage, Tag, Timer};
 use crate::fleet::Fleet;
 use crate::gates::{Bench, Evidence, Findings, Seen, VERDICT_RENEW_MS, judge};
+use crate::id::GroupName;
 use crate::line::Ticket;
 use crate::outcome::{Blocker, Outcome, Report};
 use crate::write::{Trouble, Write, Written};
@@ -55,7 +56,9 @@ impl Turn<'_> {
         }
         match &self.agent.stage {
             Stage::Resting => self.begin_pass(Purpose::Peek, Evidence::default()),
-            Stage::Holding(_) => self.retry_if_waiting(),
+            Stage::Holding(_) if self.is_waiting_out() => {
+                self.begin_pass(Purpose::Peek, Evidence::default()); // learns what is seen by now
+            }
             _ => {}
         }
     }
@@ -310,6 +313,7 @@ impl Turn<'_> {
         match &self.agent.stage {
             Stage::Settling => self.settled(evidence),
             Stage::Holding(_) => self.peeked_at_hold(evidence),
+            Stage::Resting if self.agent.wants_pass => self.find(),
             Stage::Resting => match findings {
                 Some(found)
                     if found.may_try && found.pause.is_none() && found.cooldown.is_none() =>
@@ -404,13 +408,17 @@ impl Turn<'_> {
 
 impl Turn<'_> {
     pub(super) fn join_line(&mut self) {
-        if self.agent.is_queued || !self.agent.settings.mode.is_daemon() {
+        let found = self.agent.evidence.findings();
+        let is_seen = found.is_none_or(|found| found.ahead.is_some());
+        // A ticket that went without our doing is taken again; joining twice keeps the place.
+        if (self.agent.is_queued && is_seen) || !self.agent.settings.mode.is_daemon() {
             return;
         }
         let Some(session) = self.agent.session.clone() else {
             return;
         };
         self.agent.is_queued = true;
+        self.agent.unleft_line = None;
         let identity = &self.agent.settings.identity;
         let (node, instance) = (identity.node.clone(), identity.instance.clone());
         let ticket = Ticket {
@@ -427,6 +435,8 @@ impl Turn<'_> {
     pub(super) fn joined(&mut self, result: &Result<Written, Trouble>) {
         if result.is_err() {
             self.agent.is_queued = false; // the next pass tries again
+            // It may stand all the same, and must not be in others' way.
+            self.agent.unleft_line = Some(self.agent.settings.group.clone());
         } else if self.agent.stage == Stage::Resting && self.agent.pass.is_none() {
             // A slot may have come free before the ticket stood.
             self.begin_pass(Purpose::Peek, Evidence::default());
@@ -436,9 +446,29 @@ impl Turn<'_> {
 
     pub(super) fn leave_line(&mut self) {
         if std::mem::take(&mut self.agent.is_queued) {
-            let group = self.agent.settings.group.clone();
-            let node = self.agent.settings.identity.node.clone();
-            self.write(Tag::Leave, Write::Leave { group, node });
+            self.write_leave(self.agent.settings.group.clone());
+        }
+    }
+
+    fn write_leave(&mut self, group: GroupName) {
+        self.agent.unleft_line = Some(group.clone());
+        let node = self.agent.settings.identity.node.clone();
+        self.write(Tag::Leave, Write::Leave { group, node });
+    }
+
+    pub(super) fn left_line(&mut self, result: &Result<Written, Trouble>) {
+        if result.is_ok() {
+            self.agent.unleft_line = None;
+        }
+        self.complain("leave the line", result);
+    }
+
+    /// A ticket that may still stand though we left would hold up everybody behind it.
+    pub(super) fn leave_line_again(&mut self) {
+        if let Some(group) = self.agent.unleft_line.clone()
+            && !self.agent.is_queued
+        {
+            self.write_leave(group);
         }
     }
 }

@@ -119,7 +119,9 @@ impl Turn<'_> {
         match self.agent.stage {
             Stage::Holding(Step::Waiting) => self.last_look(),
             Stage::Holding(Step::Soaking) => self.release(Way::Returned),
-            Stage::Holding(Step::Issued) if self.attempts_issued() < ATTEMPTS_MAX => {
+            Stage::Holding(Step::Issued)
+                if self.attempts_issued() < ATTEMPTS_MAX && !self.agent.settings.is_dry_run =>
+            {
                 let error = "the machine did not go down in time: trying once more".to_owned();
                 self.tell(News::Trouble {
                     what: "reboot",

@@ -15,6 +15,9 @@ use crate::write::{Trouble, Write, Written};
 impl Turn<'_> {
     /// Looks for our own holds in every group.
     pub(super) fn settle(&mut self) {
+        if !self.agent.settings.mode.is_daemon() {
+            return self.end_diagnosis("the claim is gone: somebody ended it");
+        }
         self.agent.stage = Stage::Settling;
         self.agent.asked = None;
         self.agent.hold = None;
@@ -97,21 +100,27 @@ impl Turn<'_> {
 
     /// What is ours to undo without a hold: a broken hold's list, or one that a crash left.
     pub(super) fn pay_debts(&mut self) {
-        let mut debts = self.agent.notebook.changes.clone();
-        debts.merge(&self.agent.owed);
+        let debts = self.debts();
         if debts.is_empty() {
             return self.find();
         }
         self.agent.stage = Stage::PayingDebts;
-        self.emit(Effect::Undo(debts));
+        self.begin_undo(debts);
     }
 
-    pub(super) fn debts_undone(&mut self, result: Result<(), String>) {
+    fn debts(&self) -> Undo {
+        let mut debts = self.agent.notebook.changes.clone();
+        debts.merge(&self.agent.owed);
+        debts
+    }
+
+    pub(super) fn debts_undone(&mut self, done: &Undo, result: Result<(), String>) {
         match result {
+            Ok(()) if !self.debts().left_after(done).is_empty() => self.pay_debts(),
             Ok(()) => {
                 self.agent.notebook.changes = Undo::default();
                 self.save();
-                let undone = std::mem::take(&mut self.agent.owed);
+                let undone = self.agent.owed.clone();
                 if undone.is_empty() {
                     return self.find();
                 }
@@ -127,21 +136,15 @@ impl Turn<'_> {
 
     pub(super) fn debt_paid(&mut self, result: &Result<Written, Trouble>) {
         self.complain("record what was undone", result);
-        if self.agent.stage == Stage::PayingDebts {
-            self.find();
-        }
-    }
-
-    /// While a hold waits: is it still ours?
-    pub(super) fn peeked_at_hold(&mut self, evidence: &Evidence) {
-        let Some(findings) = evidence.findings() else {
+        if self.agent.stage != Stage::PayingDebts {
             return;
-        };
-        let number = self.agent.hold.as_ref().map(|hold| hold.number);
-        let found = findings.own_hold.as_ref().map(|(_, hold)| hold.number);
-        if found != number {
-            self.lose_hold("it is no longer in the record: an operator broke it");
         }
+        if result.is_err() {
+            self.retry_later();
+            return;
+        }
+        self.agent.owed = Undo::default();
+        self.find();
     }
 
     /// An agent that reads less than it has seen must not act: the store was put back.

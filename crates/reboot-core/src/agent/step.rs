@@ -68,7 +68,7 @@ impl Turn<'_> {
             Tag::EndFormer => self.complain("end the former session", &result),
             Tag::Publish => self.published(&result),
             Tag::Join => self.joined(&result),
-            Tag::Leave => self.complain("leave the line", &result),
+            Tag::Leave => self.left_line(&result),
             Tag::Undone => self.debt_paid(&result),
             Tag::Ask(id) => self.answered(&id, result),
         }
