@@ -408,10 +408,7 @@ impl Turn<'_> {
 
 impl Turn<'_> {
     pub(super) fn join_line(&mut self) {
-        let found = self.agent.evidence.findings();
-        let is_seen = found.is_none_or(|found| found.ahead.is_some());
-        // A ticket that went without our doing is taken again; joining twice keeps the place.
-        if (self.agent.is_queued && is_seen) || !self.agent.settings.mode.is_daemon() {
+        if self.agent.is_queued || !self.agent.settings.mode.is_daemon() {
             return;
         }
         let Some(session) = self.agent.session.clone() else {

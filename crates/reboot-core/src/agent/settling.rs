@@ -2,7 +2,7 @@
 
 use super::hold::{local_report, report_of};
 use super::step::Turn;
-use super::{Effect, Held, Newest, News, Purpose, Stage, Step, Tag};
+use super::{Held, Newest, News, Purpose, Stage, Step, Tag};
 use crate::gates::{Evidence, Findings};
 use crate::group::{Action, Hold, Phase, Refusal, Way};
 use crate::id::GroupName;

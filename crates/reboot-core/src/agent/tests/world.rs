@@ -62,6 +62,9 @@ pub(super) struct Entry {
     pub(super) what: Happening,
 }
 
+/// Which writes are meant.
+pub(super) type WriteFilter = fn(&Write) -> bool;
+
 /// A seeded sequence of numbers.
 struct Random(u64);
 
@@ -74,7 +77,7 @@ pub(super) struct World {
     pub(super) faults: Vec<(usize, usize, Fault)>,
     pub(super) agenda: BTreeMap<(u64, u64), Entry>,
     /// The next write that is meant loses its reply; whether it is applied.
-    pub(super) losing: Vec<(fn(&Write) -> bool, bool)>,
+    pub(super) losing: Vec<(WriteFilter, bool)>,
     lost_replies: (usize, bool),
     store_down_until_ms: u64,
     random: Random,
