@@ -1,0 +1,53 @@
+//! docs/configuration.md is what the table of keys says. After a change of the table, rewrite it
+//! with `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`.
+
+// A test fails best where it fails, and its functions need no documentation.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use clusterrebootd_cli::config::{NODE_KEYS, reference};
+use std::path::{Path, PathBuf};
+
+const BEGIN: &str = "<!-- keys: written by the test `reference`, do not edit -->\n\n";
+const END: &str = "\n<!-- end of keys -->\n";
+
+fn page() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md")
+}
+
+/// The page with the table in its place; everything around it is written by hand.
+fn with_table(text: &str, table: &str) -> String {
+    let (head, rest) = text.split_once(BEGIN).expect("the page marks its table");
+    let (_, tail) = rest
+        .split_once(END)
+        .expect("the page marks its table's end");
+    format!("{head}{BEGIN}{table}{END}{tail}")
+}
+
+#[allow(clippy::disallowed_methods)] // only a test's environment can ask for an update
+fn is_update() -> bool {
+    std::env::var_os("UPDATE_REFERENCE").is_some()
+}
+
+#[test]
+fn the_page_of_keys_is_the_table_of_keys() {
+    let text = std::fs::read_to_string(page()).unwrap();
+    let expected = with_table(&text, &reference(NODE_KEYS));
+    if is_update() {
+        std::fs::write(page(), &expected).unwrap();
+        return;
+    }
+    assert!(
+        text == expected,
+        "docs/configuration.md is not what the table of keys says: run \
+         `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`"
+    );
+}
+
+#[test]
+fn a_changed_table_is_noticed() {
+    let text = format!("head\n{BEGIN}old\n{END}tail\n");
+    assert_eq!(
+        with_table(&text, "new\n"),
+        format!("head\n{BEGIN}new\n{END}tail\n")
+    );
+}
