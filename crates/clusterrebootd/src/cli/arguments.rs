@@ -1,9 +1,10 @@
 //! Commands and flags.
 
-use super::operators::{FleetArgs, LockArgs};
+use super::operators::{FleetArgs, LockArgs, group_name};
 use crate::config::{DEFAULT_PATH, LogFormat, LogLevel};
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reboot_core::id::GroupName;
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -171,6 +172,9 @@ pub struct HistoryArgs {
     /// Which configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// The group, instead of the configuration's
+    #[arg(long, value_name = "GROUP", value_parser = group_name)]
+    pub group: Option<GroupName>,
     /// The newest so many entries
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: u32,

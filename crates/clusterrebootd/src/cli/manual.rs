@@ -22,25 +22,33 @@ pub struct Page {
 /// # Errors
 /// None that can happen while writing to memory; passed on all the same.
 pub fn pages() -> io::Result<Vec<Page>> {
-    let mut definition = super::command();
+    let mut definition = without_help_commands(super::command());
     definition.build();
-    let mut pages = vec![command_page(&definition)?];
-    for command in definition
-        .get_subcommands()
-        .filter(|command| command.get_name() != "help")
-    {
-        pages.push(command_page(command)?);
+    let program = definition.get_name().to_owned();
+    let mut pages = vec![command_page(&definition, lesson(&program), &program)?];
+    for command in definition.get_subcommands() {
+        let (name, lesson) = (command.get_name(), lesson(command.get_name()));
+        let line = format!("{program} {name}");
+        pages.push(command_page(command, lesson, &line)?);
+        for inner in command.get_subcommands() {
+            let line = format!("{line} {}", inner.get_name());
+            pages.push(command_page(inner, lesson, &line)?);
+        }
     }
     pages.push(config_page()?);
     Ok(pages)
 }
 
-fn command_page(command: &clap::Command) -> io::Result<Page> {
-    let lesson = lesson(command.get_name());
-    let title = command
-        .get_display_name()
-        .unwrap_or(command.get_name())
-        .to_owned();
+/// `help` is no command to write a page about, nor to refer to.
+fn without_help_commands(command: clap::Command) -> clap::Command {
+    command
+        .disable_help_subcommand(true)
+        .mut_subcommands(without_help_commands)
+}
+
+/// A page; its examples are those of the lesson that begin with `line`.
+fn command_page(command: &clap::Command, lesson: Option<&Lesson>, line: &str) -> io::Result<Page> {
+    let title = line.replace(' ', "-");
     let man = clap_mangen::Man::new(command.clone().after_help(""))
         .title(title.to_uppercase())
         .section("8")
@@ -56,7 +64,7 @@ fn command_page(command: &clap::Command) -> io::Result<Page> {
         man.render_subcommands_section(&mut text)?;
     }
     if let Some(lesson) = lesson {
-        lesson_sections(lesson).to_writer(&mut text)?;
+        lesson_sections(lesson, line).to_writer(&mut text)?;
     }
     see_also(&title).to_writer(&mut text)?;
     Ok(Page {
@@ -65,7 +73,7 @@ fn command_page(command: &clap::Command) -> io::Result<Page> {
     })
 }
 
-fn lesson_sections(lesson: &Lesson) -> Roff {
+fn lesson_sections(lesson: &Lesson, line: &str) -> Roff {
     let mut page = Roff::new();
     page.control("SH", ["EXIT STATUS"]);
     for exit in lesson.exits {
@@ -74,7 +82,7 @@ fn lesson_sections(lesson: &Lesson) -> Roff {
         page.text([roman(exit.doc())]);
     }
     page.control("SH", ["EXAMPLES"]);
-    for example in lesson.examples {
+    for example in lesson.examples_of(line) {
         page.control("TP", []);
         page.text([bold(example.line)]);
         page.text([roman(example.says)]);
@@ -180,6 +188,24 @@ mod tests {
             let name = format!("clusterrebootd-{}.8", command.get_name());
             assert!(names.contains(&name), "{name} is missing of {names:?}");
         }
+    }
+
+    #[test]
+    fn every_page_that_a_page_refers_to_is_there() {
+        let pages = pages().unwrap();
+        for page in &pages {
+            let text = String::from_utf8(page.text.clone()).unwrap();
+            let (_, commands) = text.split_once(".SH SUBCOMMANDS").unwrap_or_default();
+            for name in commands.lines().filter_map(|line| line.strip_suffix("(8)")) {
+                let name = format!("{}.8", name.replace("\\-", "-"));
+                assert!(pages.iter().any(|page| page.name == name), "{name}");
+            }
+        }
+        let unlock = page("clusterrebootd-lock-unlock.8").replace("\\-", "-");
+        for flag in ["--reason", "--yes", "lock unlock node-3"] {
+            assert!(unlock.contains(flag), "{flag}: {unlock}");
+        }
+        assert!(!unlock.contains("lock pause"), "{unlock}");
     }
 
     #[test]

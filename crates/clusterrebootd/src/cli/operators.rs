@@ -3,6 +3,8 @@
 use super::OutputFormat;
 use crate::config::DEFAULT_PATH;
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use reboot_core::id::{BadName, GroupName};
 use std::path::PathBuf;
 
 /// How `lock status` prints.
@@ -28,8 +30,8 @@ pub struct LockArgs {
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
     pub config: PathBuf,
     /// The group, instead of the configuration's
-    #[arg(long, global = true, value_name = "GROUP")]
-    pub group: Option<String>,
+    #[arg(long, global = true, value_name = "GROUP", value_parser = group_name)]
+    pub group: Option<GroupName>,
 }
 
 /// What to do with the slots.
@@ -66,8 +68,8 @@ pub enum LockCommand {
         /// Why; every node shows it
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Until when, for people (RFC 3339); nothing resumes by itself
-        #[arg(long, value_name = "TIME")]
+        /// Until when, for people to see, such as 2026-12-24T06:00:00Z; nothing resumes by itself
+        #[arg(long, value_name = "TIME", value_parser = until)]
         until: Option<String>,
     },
     /// Let the fleet and its paused groups go on
@@ -103,4 +105,17 @@ pub enum FleetCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+pub(super) fn group_name(text: &str) -> Result<GroupName, BadName> {
+    GroupName::new(text)
+}
+
+/// Kept as the operator wrote it.
+fn until(text: &str) -> Result<String, &'static str> {
+    match text.parse::<Timestamp>() {
+        Ok(until) if until <= Timestamp::now() => Err("that is over: name a time to come"),
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("write it like 2026-12-24T06:00:00Z"),
+    }
 }

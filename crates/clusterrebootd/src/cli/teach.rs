@@ -133,10 +133,16 @@ const LESSONS: &[Lesson] = &[
     },
     Lesson {
         command: "history",
-        examples: &[example(
-            "clusterrebootd history --limit 5",
-            "the five newest entries",
-        )],
+        examples: &[
+            example(
+                "clusterrebootd history --limit 5",
+                "the five newest entries",
+            ),
+            example(
+                "clusterrebootd history --group databases",
+                "of another group than the configuration's",
+            ),
+        ],
         exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
     },
     Lesson {
@@ -159,7 +165,15 @@ const LESSONS: &[Lesson] = &[
                 "clusterrebootd lock pause --reason release",
                 "no reboot begins",
             ),
+            example(
+                "clusterrebootd lock pause --group db --reason index",
+                "only in one group",
+            ),
             example("clusterrebootd lock resume", "let the fleet go on"),
+            example(
+                "clusterrebootd lock status --all-groups -o json",
+                "the same for programs",
+            ),
         ],
         exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
     },
@@ -240,23 +254,37 @@ pub fn lesson(command: &str) -> Option<&'static Lesson> {
     LESSONS.iter().find(|lesson| lesson.command == command)
 }
 
-/// Adds the lessons to the help of the program and each of its commands.
+/// Adds the lessons to the help of the program, its commands and theirs.
 pub(super) fn taught(definition: clap::Command) -> clap::Command {
     let note = definition.get_after_help().map(ToString::to_string);
-    let taught = with_lesson(definition, note.as_deref());
-    taught.mut_subcommands(|command| with_lesson(command, None))
+    let name = definition.get_name().to_owned();
+    let Some(own) = lesson(&name) else {
+        return definition;
+    };
+    with_lesson(definition, own, &name, note.as_deref()).mut_subcommands(|command| {
+        let Some(lesson) = lesson(command.get_name()) else {
+            return command;
+        };
+        let line = format!("{name} {}", command.get_name());
+        with_lesson(command, lesson, &line, None).mut_subcommands(|inner| {
+            let line = format!("{line} {}", inner.get_name());
+            with_lesson(inner, lesson, &line, None)
+        })
+    })
 }
 
-fn with_lesson(command: clap::Command, note: Option<&str>) -> clap::Command {
-    let Some(lesson) = lesson(command.get_name()) else {
-        return command;
-    };
+fn with_lesson(
+    command: clap::Command,
+    lesson: &Lesson,
+    line: &str,
+    note: Option<&str>,
+) -> clap::Command {
     let header = *command.get_styles().get_header();
     let literal = *command.get_styles().get_literal();
     let mut text = StyledStr::new();
     // Writing into a string cannot fail.
     let _ = writeln!(text, "{header}Examples:{header:#}");
-    for example in lesson.examples {
+    for example in lesson.examples_of(line) {
         let _ = writeln!(
             text,
             "  {literal}{}{literal:#}\n      {}",
@@ -276,6 +304,19 @@ fn with_lesson(command: clap::Command, note: Option<&str>) -> clap::Command {
         let _ = write!(text, "\n\n{note}");
     }
     command.after_help(text)
+}
+
+// === impl Lesson ===
+
+impl Lesson {
+    /// The examples that begin with these words, such as `clusterrebootd lock status`.
+    pub fn examples_of(&self, line: &str) -> impl Iterator<Item = &'static Example> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        self.examples.iter().filter(move |example| {
+            let mut of_example = example.line.split(' ');
+            words.iter().all(|word| of_example.next() == Some(word))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -299,6 +340,19 @@ mod tests {
                 "{}",
                 lesson.command
             );
+        }
+    }
+
+    #[test]
+    fn every_command_below_a_command_has_an_example() {
+        let definition = crate::cli::command();
+        for command in definition.get_subcommands() {
+            for inner in command.get_subcommands() {
+                let name = command.get_name();
+                let line = format!("clusterrebootd {name} {}", inner.get_name());
+                let examples = lesson(name).unwrap().examples_of(&line).count();
+                assert!(examples > 0, "{line}");
+            }
         }
     }
 

@@ -1,17 +1,19 @@
 //! `fleet`: every node, and forgetting the ones that are gone.
 
-use super::operator::{commit, confirm, open, with_settings};
+use super::operator::{commit, confirm, look, open, with_settings};
+use super::table::{seconds, table};
 use crate::cli::{FleetArgs, FleetCommand, OutputFormat};
 use crate::config::Settings;
 use crate::console::{print_json, print_then};
 use crate::daemon;
 use crate::exit::ExitCode;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use reboot_core::fleet::{Fleet, NodeEntry};
 use reboot_core::id::NodeName;
 use reboot_core::write::Write;
 use reboot_store::Store;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Runs the command.
 pub(super) fn run(args: &FleetArgs) -> ExitCode {
@@ -22,45 +24,82 @@ pub(super) fn run(args: &FleetArgs) -> ExitCode {
 
 async fn carry_out(settings: &Settings, args: &FleetArgs) -> Result<ExitCode> {
     let store = open(settings)?;
-    let fleet = store.look().await.map_err(|trouble| anyhow!("{trouble}"))?;
+    let fleet = look(store.as_ref()).await?;
     match &args.command {
-        FleetCommand::List {
-            output: OutputFormat::Text,
-        } => Ok(print_then(as_table(&fleet).as_bytes(), ExitCode::Success)),
-        FleetCommand::List {
-            output: OutputFormat::Json,
-        } => {
-            let nodes: Vec<Value> = fleet
-                .nodes
-                .values()
-                .map(|entry| as_json(&fleet, entry))
-                .collect();
-            Ok(print_json(&json!({ "nodes": nodes }), ExitCode::Success))
-        }
+        FleetCommand::List { output } => Ok(list(&fleet, *output)),
         FleetCommand::Forget { node, yes } => forget(store.as_ref(), &fleet, node, *yes).await,
     }
 }
 
-fn as_table(fleet: &Fleet) -> String {
-    let mut text = format!(
-        "{:<20} {:<12} {:<11} {:<10} {:<8} {}\n",
-        "NODE", "GROUP", "HEALTH", "ACTIVITY", "REBOOTS", "NEED AND WHAT IT WAITS FOR"
-    );
-    for entry in fleet.nodes.values() {
-        let record = &entry.record;
-        let need = record.need.as_deref().unwrap_or("-");
-        let waits = record.waiting_for.join("; ");
-        text.push_str(&format!(
-            "{:<20} {:<12} {:<11} {:<10} {:<8} {need}{}{waits}\n",
-            record.node,
-            record.group,
-            health(entry),
-            record.activity,
-            entry.marks,
-            if waits.is_empty() { "" } else { ": " },
-        ));
+// === list ===
+
+fn list(fleet: &Fleet, output: OutputFormat) -> ExitCode {
+    let nodes = nodes(fleet);
+    match output {
+        OutputFormat::Text => {
+            let rows: Vec<[String; 9]> = nodes.iter().map(|node| row(fleet, node)).collect();
+            let titles = [
+                "NODE",
+                "GROUP",
+                "HEALTH",
+                "ACTIVITY",
+                "NEED",
+                "HOLD",
+                "REBOOTS",
+                "REPORTED",
+                "WAITS FOR",
+            ];
+            print_then(table(titles, &rows).as_bytes(), ExitCode::Success)
+        }
+        OutputFormat::Json => {
+            let nodes: Vec<Value> = nodes.iter().map(|node| as_json(fleet, node)).collect();
+            print_json(&json!({ "nodes": nodes }), ExitCode::Success)
+        }
     }
-    text
+}
+
+/// Every node that has reported, and every holder.
+fn nodes(fleet: &Fleet) -> BTreeSet<&NodeName> {
+    let holds = fleet.groups.values().flat_map(|entry| &entry.group.holds);
+    let holders = holds.map(|hold| &hold.node);
+    fleet.nodes.keys().chain(holders).collect()
+}
+
+fn row(fleet: &Fleet, node: &NodeName) -> [String; 9] {
+    let dash = || "-".to_owned();
+    let hold = fleet.holds_of(node).next();
+    let phase = hold.map_or_else(dash, |(_, hold)| {
+        format!("{} ({})", hold.number, hold.phase)
+    });
+    let Some(entry) = fleet.nodes.get(node) else {
+        let group = hold.map_or_else(dash, |(group, _)| group.to_string());
+        let health = "unknown".to_owned();
+        let never = "never".to_owned();
+        let [activity, need, reboots, waits] = std::array::from_fn(|_| dash());
+        return [
+            node.to_string(),
+            group,
+            health,
+            activity,
+            need,
+            phase,
+            reboots,
+            never,
+            waits,
+        ];
+    };
+    let record = &entry.record;
+    [
+        node.to_string(),
+        record.group.to_string(),
+        health(entry).to_owned(),
+        record.activity.clone(),
+        record.need.clone().unwrap_or_else(dash),
+        phase,
+        entry.marks.to_string(),
+        seconds(&record.reported_at),
+        remarks(entry),
+    ]
 }
 
 fn health(entry: &NodeEntry) -> &'static str {
@@ -71,37 +110,85 @@ fn health(entry: &NodeEntry) -> &'static str {
     }
 }
 
-fn as_json(fleet: &Fleet, entry: &NodeEntry) -> Value {
-    let mut value = serde_json::to_value(&entry.record).unwrap_or_default();
+/// All that keeps the node, and why it is unhealthy.
+fn remarks(entry: &NodeEntry) -> String {
+    let mut remarks = entry.record.waiting_for.clone();
+    let health = &entry.record.health;
+    if !health.healthy {
+        remarks.push(format!("unhealthy at {}: {}", health.stage, health.reason));
+    }
+    if !entry.owed.is_empty() {
+        let owed: Vec<&str> = entry.owed.newest_first().collect();
+        remarks.push(format!("a broken hold left undone: {}", owed.join(", ")));
+    }
+    match remarks.is_empty() {
+        true => "-".to_owned(),
+        false => remarks.join("; "),
+    }
+}
+
+fn as_json(fleet: &Fleet, node: &NodeName) -> Value {
+    let entry = fleet.nodes.get(node);
+    let record = entry.map(|entry| &entry.record);
+    let mut value = record.map_or_else(
+        || json!({ "node": node }),
+        |record| serde_json::to_value(record).unwrap_or_default(),
+    );
     let holds = fleet
-        .holds_of(&entry.record.node)
+        .holds_of(node)
         .map(|(group, hold)| json!({"group": group, "number": hold.number, "phase": hold.phase}));
     value["holds"] = holds.collect();
-    value["fresh"] = json!(entry.is_fresh);
-    value["reboots_last_day"] = json!(entry.marks);
-    value["owed"] = json!(entry.owed);
+    value["reported"] = json!(entry.is_some());
+    value["fresh"] = json!(entry.is_some_and(|entry| entry.is_fresh));
+    value["reboots_last_day"] = json!(entry.map(|entry| entry.marks));
+    value["owed"] = json!(entry.map(|entry| &entry.owed));
     value
 }
+
+// === forget ===
 
 async fn forget(store: &dyn Store, fleet: &Fleet, name: &str, is_sure: bool) -> Result<ExitCode> {
     let node = NodeName::new(name)?;
     if let Some((group, hold)) = fleet.holds_of(&node).next() {
         bail!(
             "{node} holds a slot of group {group} ({}): break that first with `clusterrebootd \
-             lock unlock {node}`, once the machine is surely off",
+             lock unlock {node} --group {group}`, once the machine is surely off",
             hold.phase
         );
     }
-    if !fleet.nodes.contains_key(&node) {
+    let Some(entry) = fleet.nodes.get(&node) else {
         bail!("no node {node} is known: see `clusterrebootd fleet list`");
+    };
+    let last = &entry.record.reported_at;
+    if entry.is_fresh && !is_sure {
+        bail!(
+            "{node} is alive (last report: {last}) and would come back with its next report: stop \
+             its daemon first, or add --yes to forget the reboots of its last day"
+        );
     }
     confirm(
-        &format!("forget {node}, its health record and its reboots?"),
+        &format!(
+            "{node}: {}, last report: {last}, {}",
+            health(entry),
+            remarks(entry)
+        ),
+        &format!(
+            "Forget {node}, its record and its {} reboots of the last day?",
+            entry.marks
+        ),
         is_sure,
     )?;
     commit(store, Write::Forget { node: node.clone() }).await?;
-    Ok(print_then(
-        format!("forgot {node}\n").as_bytes(),
-        ExitCode::Success,
-    ))
+    let mut text = format!("forgot {node}\n");
+    if entry.is_fresh {
+        text.push_str("it is alive: its next report brings it back\n");
+    }
+    if !entry.owed.is_empty() {
+        let owed: Vec<&str> = entry.owed.newest_first().collect();
+        text.push_str(&format!(
+            "undo by hand, if it returns: {}\n",
+            owed.join(", ")
+        ));
+    }
+    Ok(print_then(text.as_bytes(), ExitCode::Success))
 }

@@ -12,6 +12,7 @@ mod run;
 mod simulate;
 mod status;
 mod store;
+mod table;
 pub(crate) mod validate;
 mod version;
 

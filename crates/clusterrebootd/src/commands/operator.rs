@@ -5,9 +5,11 @@ use crate::config::{Settings, StoreSettings};
 use crate::console::complain;
 use crate::daemon;
 use crate::exit::ExitCode;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
-use reboot_core::id::RequestId;
+use nix::unistd::{Uid, User};
+use reboot_core::fleet::Fleet;
+use reboot_core::id::{GroupName, RequestId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use std::io::{BufRead, IsTerminal, Write as _, stderr, stdin};
@@ -42,11 +44,33 @@ pub(super) fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     daemon::open_store(&settings.store)
 }
 
+/// The whole fleet as it is now.
+pub(super) async fn look(store: &dyn Store) -> Result<Fleet> {
+    store.look().await.map_err(|trouble| anyhow!("{trouble}"))
+}
+
+/// Refuses a group that nobody ever claimed a slot of: most likely its name is misspelt.
+pub(super) fn known_group(fleet: &Fleet, group: &GroupName) -> Result<()> {
+    if fleet.groups.contains_key(group) {
+        return Ok(());
+    }
+    let known: Vec<&str> = fleet.groups.keys().map(GroupName::as_str).collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    bail!(
+        "there is no group {group} (there are: {known}): the first claim of one of its nodes \
+         makes it"
+    )
+}
+
 /// Commits one change. A store that says no answers why and what to do.
 pub(super) async fn commit(store: &dyn Store, write: Write) -> Result<Written> {
     store.write(write).await.map_err(|trouble| match trouble {
-        Trouble::Unknown(why) => anyhow::anyhow!("{why}: look whether it was done before retrying"),
-        other => anyhow::anyhow!("{other}"),
+        Trouble::Unknown(why) => anyhow!("{why}: look whether it was done before retrying"),
+        other => anyhow!("{other}"),
     })
 }
 
@@ -63,28 +87,59 @@ pub(super) fn now() -> String {
     Timestamp::now().to_string()
 }
 
-/// Who asks: the user and the machine.
+/// Who asks: the user's name and number, the machine, and for whom root does it.
 #[allow(clippy::disallowed_methods)] // the binary is the one place that reads the environment
 pub(super) fn who() -> String {
-    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    let user = user.unwrap_or_else(|_| format!("uid {}", nix::unistd::Uid::current()));
+    let uid = Uid::current();
+    let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{user}@{}", host.trim())
+    let caller = std::env::var("SUDO_USER").ok();
+    described(
+        name,
+        uid.as_raw(),
+        host.trim(),
+        caller.filter(|_| uid.is_root()),
+    )
 }
 
-/// Asks on a terminal; elsewhere only `--yes` will do.
-pub(super) fn confirm(question: &str, is_sure: bool) -> Result<()> {
+fn described(name: Option<String>, uid: u32, host: &str, caller: Option<String>) -> String {
+    let name = name.unwrap_or_else(|| "unknown".to_owned());
+    let caller = caller.map_or(String::new(), |caller| format!(", sudo by {caller}"));
+    format!("{name}@{host} (uid {uid}{caller})")
+}
+
+/// Shows what is about to be done and asks on a terminal; elsewhere only `--yes` will do.
+pub(super) fn confirm(what: &str, question: &str, is_sure: bool) -> Result<()> {
     if is_sure {
         return Ok(());
     }
     if !stdin().is_terminal() {
-        bail!("not without being asked: add --yes, or run it on a terminal");
+        bail!("{what}\nnothing was changed: add --yes, or run it on a terminal to be asked");
     }
-    write!(stderr(), "{question} [y/N] ")?;
+    write!(stderr(), "{what}\n{question} [y/N] ")?;
     let mut answer = String::new();
     stdin().lock().read_line(&mut answer)?;
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => bail!("nothing was changed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_is_named_by_what_cannot_be_made_up() {
+        let root = Some("root".to_owned());
+        assert_eq!(
+            described(root, 0, "db-1", Some("olga".to_owned())),
+            "root@db-1 (uid 0, sudo by olga)"
+        );
+        assert_eq!(
+            described(None, 1007, "db-1", None),
+            "unknown@db-1 (uid 1007)"
+        );
+        assert!(who().contains(&format!("(uid {}", Uid::current())));
     }
 }

@@ -3,7 +3,7 @@
 use super::operator::{confirm, now, who};
 use super::validate;
 use crate::cli::{StoreArgs, StoreCommand};
-use crate::config::{Settings, StoreSettings};
+use crate::config::{DEFAULT_PATH, Settings, StoreSettings};
 use crate::console::{complain, print_json, print_then};
 use crate::exit::ExitCode;
 use anyhow::{Result, bail};
@@ -20,7 +20,7 @@ pub(super) fn run(args: &StoreArgs) -> ExitCode {
             Err(exit) => return exit,
         },
     };
-    carry_out(&path, &args.command).unwrap_or_else(|error| {
+    carry_out(&path, args).unwrap_or_else(|error| {
         complain(&format!("store: {error:#}"));
         ExitCode::RuntimeFailure
     })
@@ -35,13 +35,26 @@ fn configured(config: &Path) -> Result<PathBuf, ExitCode> {
         StoreSettings::Server { .. } => "server",
     };
     complain(&format!(
-        "store: these commands are for the embedded store, not for store.{other}"
+        "store: {} names store.{other}, these commands are for store.embedded: use that store's own \
+         tools, or name a file with --path",
+        config.display()
     ));
     Err(ExitCode::RuntimeFailure)
 }
 
-fn carry_out(path: &Path, command: &StoreCommand) -> Result<ExitCode> {
-    match command {
+fn carry_out(path: &Path, args: &StoreArgs) -> Result<ExitCode> {
+    match &args.command {
+        StoreCommand::Restore { file, yes, reason } => {
+            let flag = match (&args.path, args.config.to_str()) {
+                (None, Some(config)) if config != DEFAULT_PATH => format!(" --config {config}"),
+                _ => String::new(),
+            };
+            restore(path, file, (reason, &flag), *yes)
+        }
+        _ if !path.exists() => bail!(
+            "no store at {}: does the daemon run with this configuration?",
+            path.display()
+        ),
         StoreCommand::Dump => Ok(print_json(&maintenance::dump(path)?, ExitCode::Success)),
         StoreCommand::Check => check(path),
         StoreCommand::Backup { file } => {
@@ -49,7 +62,6 @@ fn carry_out(path: &Path, command: &StoreCommand) -> Result<ExitCode> {
             let text = format!("{}: a copy of {}\n", file.display(), path.display());
             Ok(print_then(text.as_bytes(), ExitCode::Success))
         }
-        StoreCommand::Restore { file, yes, reason } => restore(path, file, reason, *yes),
     }
 }
 
@@ -79,42 +91,58 @@ fn check(path: &Path) -> Result<ExitCode> {
     Ok(print_then(text.as_bytes(), exit))
 }
 
-fn restore(path: &Path, file: &Path, reason: &str, is_sure: bool) -> Result<ExitCode> {
+/// `flag` names the configuration in the commands that come next.
+fn restore(
+    path: &Path,
+    file: &Path,
+    (reason, flag): (&str, &str),
+    is_sure: bool,
+) -> Result<ExitCode> {
     if !file.exists() {
         bail!("{}: there is no such backup", file.display());
     }
-    let question = format!(
-        "put {} in the place of {}, and pause every group until you say who is down?",
+    let what = format!(
+        "{} takes the place of {}; claims are dropped, and every group is paused until you say \
+         who is down",
         file.display(),
         path.display()
     );
-    confirm(&question, is_sure)?;
+    confirm(&what, "Restore it?", is_sure)?;
     let why = Why {
         by: who(),
         reason: reason.to_owned(),
         at: now(),
     };
     let restored = maintenance::restore(file, path, &why)?;
-    Ok(print_then(
-        told(path, &restored).as_bytes(),
-        ExitCode::Success,
-    ))
+    let text = told(path, &restored, flag);
+    Ok(print_then(text.as_bytes(), ExitCode::Success))
 }
 
-fn told(path: &Path, restored: &Restored) -> String {
-    let mut text = format!("{}: restored, epoch {}\n", path.display(), restored.epoch);
+fn told(path: &Path, restored: &Restored, flag: &str) -> String {
+    let mut lines = vec![format!(
+        "{}: restored, epoch {}",
+        path.display(),
+        restored.epoch
+    )];
     if let Some(kept) = &restored.kept {
-        let _ = writeln!(text, "the replaced file is kept as {}", kept.display());
+        lines.push(format!("the replaced file is kept as {}", kept.display()));
     }
-    let _ = writeln!(text, "{} claims were dropped", restored.dropped_claims);
-    for group in &restored.paused {
-        let _ = writeln!(text, "group {group} is paused");
+    lines.push(format!("claims dropped: {}", restored.dropped_claims));
+    let paused = restored.paused.iter();
+    lines.extend(paused.map(|group| format!("group {group} is paused")));
+    lines.push("Next, before or after the daemons are started:".to_owned());
+    for (command, says) in [
+        (
+            "lock status --all-groups -o wide",
+            "who holds, by the backup",
+        ),
+        (
+            "lock unlock NODE --group GROUP",
+            "for each holder that is up, or gone for good",
+        ),
+        ("lock resume", "once the record is true"),
+    ] {
+        lines.push(format!("  clusterrebootd {command}{flag}\n      {says}"));
     }
-    text.push_str(
-        "Next: start the daemons, then\n  \
-         clusterrebootd lock status --all-groups -o wide   who holds, by the backup\n  \
-         clusterrebootd lock unlock NODE                   for each that is not down\n  \
-         clusterrebootd lock resume                        once the record is true\n",
-    );
-    text
+    lines.join("\n") + "\n"
 }

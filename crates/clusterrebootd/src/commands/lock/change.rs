@@ -1,0 +1,91 @@
+//! `lock set-max`, `lock pause` and `lock resume`.
+
+use super::{Desk, commit, look, who};
+use crate::commands::operator::known_group;
+use crate::console::print_then;
+use crate::exit::ExitCode;
+use anyhow::{Result, bail};
+use reboot_core::fleet::Fleet;
+use reboot_core::group::{Action, Pause, Reply};
+use reboot_core::id::GroupName;
+use reboot_core::write::Write;
+
+// === impl Desk ===
+
+impl Desk<'_> {
+    pub(super) async fn set_max(&self, max: u32) -> Result<ExitCode> {
+        let action = Action::SetMax { max, by: who() };
+        match self.ask(self.group(), action).await? {
+            Reply::MaxChanged { old, new } => Ok(print_then(
+                format!("Old: {old}\nNew: {new}\n").as_bytes(),
+                ExitCode::Success,
+            )),
+            _ => bail!("the store answered something else"),
+        }
+    }
+
+    pub(super) async fn pause(&self, pause: Pause) -> Result<ExitCode> {
+        let until = match &pause.until {
+            Some(until) => format!(" (not by itself at {until})"),
+            None => String::new(),
+        };
+        let (what, option) = match self.chosen {
+            Some(group) => {
+                self.ask(group, Action::Pause(pause)).await?;
+                (format!("group {group}"), format!(" --group {group}"))
+            }
+            None => {
+                commit(self.store, Write::PauseFleet(Some(pause))).await?;
+                ("the fleet".to_owned(), String::new())
+            }
+        };
+        let text =
+            format!("paused {what}; `clusterrebootd lock resume{option}` lets it go on{until}\n");
+        Ok(print_then(text.as_bytes(), ExitCode::Success))
+    }
+
+    /// Ends the pause of the fleet and of every group, or of the one group that is named.
+    pub(super) async fn resume(&self) -> Result<ExitCode> {
+        let fleet = look(self.store).await?;
+        if let Some(group) = self.chosen {
+            known_group(&fleet, group)?;
+        }
+        let mut lines = Vec::new();
+        if self.chosen.is_none() && fleet.pause.is_some() {
+            commit(self.store, Write::PauseFleet(None)).await?;
+            lines.push("resumed the fleet".to_owned());
+        }
+        for (name, entry) in &fleet.groups {
+            if entry.group.pause.is_some() && self.chosen.is_none_or(|chosen| chosen == name) {
+                self.ask(name, Action::Resume { by: who() }).await?;
+                lines.push(format!("resumed group {name}"));
+            }
+        }
+        if lines.is_empty() {
+            lines.push("nothing was paused".to_owned());
+        }
+        lines.extend(still_stopped(&fleet, self.chosen));
+        let text = lines.join("\n") + "\n";
+        Ok(print_then(text.as_bytes(), ExitCode::Success))
+    }
+}
+
+/// What keeps nodes from going on all the same.
+fn still_stopped(fleet: &Fleet, chosen: Option<&GroupName>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let (Some(_), Some(pause)) = (chosen, &fleet.pause) {
+        lines.push(format!(
+            "the fleet is still paused by {} ({}): `clusterrebootd lock resume`",
+            pause.by, pause.reason
+        ));
+    }
+    let groups = fleet.groups.iter();
+    for (name, _) in
+        groups.filter(|(name, entry)| entry.group.max == 0 && chosen.is_none_or(|it| it == *name))
+    {
+        lines.push(format!(
+            "group {name} has no slots: `clusterrebootd lock set-max 1 --group {name}`"
+        ));
+    }
+    lines
+}

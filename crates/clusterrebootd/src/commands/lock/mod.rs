@@ -1,0 +1,88 @@
+//! `lock`: the slots as an operator sees and mends them.
+
+mod change;
+mod status;
+mod unlock;
+
+use super::operator::{commit, look, now, open, request_id, who, with_settings};
+use crate::cli::{LockArgs, LockCommand};
+use crate::config::Settings;
+use crate::daemon;
+use crate::exit::ExitCode;
+use anyhow::{Result, bail};
+use reboot_core::group::{Action, Pause, Reply, Request};
+use reboot_core::id::GroupName;
+use reboot_core::write::{Write, Written};
+use reboot_store::Store;
+
+/// Runs the command.
+pub(super) fn run(args: &LockArgs) -> ExitCode {
+    with_settings(&args.config, |settings| {
+        daemon::block_on(carry_out(settings, args))
+    })
+}
+
+async fn carry_out(settings: &Settings, args: &LockArgs) -> Result<ExitCode> {
+    let store = open(settings)?;
+    let desk = Desk {
+        store: store.as_ref(),
+        settings,
+        chosen: args.group.as_ref(),
+    };
+    match &args.command {
+        LockCommand::Status { all_groups, output } => desk.status(*all_groups, *output).await,
+        LockCommand::Unlock { id, reason, yes } => desk.unlock(id, reason, *yes).await,
+        LockCommand::SetMax { max } => desk.set_max(*max).await,
+        LockCommand::Pause { reason, until } => {
+            let pause = Pause {
+                by: who(),
+                reason: reason.clone(),
+                until: until.clone(),
+            };
+            desk.pause(pause).await
+        }
+        LockCommand::Resume => desk.resume().await,
+    }
+}
+
+/// Where an operator sits.
+struct Desk<'a> {
+    store: &'a dyn Store,
+    settings: &'a Settings,
+    /// The group that the command line names.
+    chosen: Option<&'a GroupName>,
+}
+
+// === impl Desk ===
+
+impl Desk<'_> {
+    /// The group that is meant.
+    fn group(&self) -> &GroupName {
+        self.chosen.unwrap_or(&self.settings.group)
+    }
+
+    /// The slots to make a missing group with: only this configuration's own, for the name of any
+    /// other may be misspelt.
+    fn create_with_max(&self, group: &GroupName) -> Option<u32> {
+        (*group == self.settings.group).then_some(self.settings.max)
+    }
+
+    async fn ask(&self, group: &GroupName, action: Action) -> Result<Reply> {
+        let write = Write::Ask {
+            group: group.clone(),
+            create_with_max: match action {
+                Action::SetMax { .. } | Action::Pause(_) => self.create_with_max(group),
+                _ => None,
+            },
+            request: Request {
+                id: request_id()?,
+                at: now(),
+                action,
+            },
+        };
+        match commit(self.store, write).await? {
+            Written::Granted(reply) => Ok(reply),
+            Written::Done | Written::Ticket(_) => bail!("the store answered something else"),
+        }
+    }
+}
