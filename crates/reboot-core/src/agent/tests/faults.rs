@@ -6,6 +6,7 @@ use super::world::{Fault, World};
 use crate::undo::Undo;
 
 const HOUR_MS: u64 = 3_600_000;
+const SWARM_SEEDS: u64 = 400;
 
 /// The variants of a life that each fault strikes.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +40,12 @@ const LIVES: [Life; 3] = [
 
 /// Two nodes and one slot: the second shows that the roll goes on.
 fn world(life: Life, seed: u64) -> World {
+    fleet(life, seed, 2, 1)
+}
+
+fn fleet(life: Life, seed: u64, nodes: usize, max: u32) -> World {
     let machine = |at: usize| {
-        let mut settings = settings(&format!("node-{at}"), 1);
+        let mut settings = settings(&format!("node-{at}"), max);
         settings.delay_ms = if life.delay { 20_000 } else { 0 };
         settings.soak_ms = if life.soak { 30_000 } else { 0 };
         let mut machine = Machine::new(settings);
@@ -50,7 +55,7 @@ fn world(life: Life, seed: u64) -> World {
         machine.kit.command = life.command;
         machine
     };
-    World::new(seed, vec![machine(0), machine(1)])
+    World::new(seed, (0..nodes).map(machine).collect())
 }
 
 fn is_done(world: &World) -> bool {
@@ -154,4 +159,42 @@ fn a_store_out_of_reach_is_outlived() {
 #[test]
 fn a_break_anywhere_leaves_no_debt() {
     strike_everywhere(Fault::Break);
+}
+
+/// Several faults at once, in fleets of three: combinations that nobody thought of.
+#[test]
+fn whatever_strikes_together_is_outlived() {
+    let faults = [
+        Fault::Kill,
+        Fault::PowerLoss,
+        Fault::Terminate,
+        Fault::Pause(12_000),
+        Fault::Pause(200_000),
+        Fault::Break,
+        Fault::LoseReplies(3, true),
+        Fault::LoseReplies(3, false),
+        Fault::StoreDown(60_000),
+    ];
+    for seed in 1..=SWARM_SEEDS {
+        let draw = |salt: u64, limit: usize| {
+            let mixed = (seed * 1_000 + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+            mixed as usize % limit
+        };
+        let life = LIVES[draw(1, LIVES.len())];
+        let mut world = fleet(life, seed, 3, 1 + draw(2, 2) as u32);
+        for number in 0..5 {
+            let salt = 10 + 3 * number;
+            let (at, event) = (draw(salt, 3), 1 + draw(salt + 1, 160));
+            world
+                .faults
+                .push((at, event, faults[draw(salt + 2, faults.len())]));
+        }
+        let struck = world.faults.clone();
+        let is_met = world.run_until(24 * HOUR_MS, is_done);
+        assert!(
+            is_met,
+            "seed {seed}, {struck:?} in {life:?}: {}",
+            tale(&world)
+        );
+    }
 }

@@ -54,3 +54,47 @@ fn every_fleet_rolls_to_its_end() {
         }
     }
 }
+
+#[test]
+fn who_came_first_goes_first() {
+    for seed in 0..8 {
+        let mut world = fleet(seed, 1, 1);
+        world.operate(crate::group::Action::SetMax {
+            max: 0,
+            by: "operator".to_owned(),
+        });
+        for at in 1..5 {
+            world.run_for(20_000);
+            world.add(Machine::new(settings(&format!("node-{at}"), 1)));
+        }
+        world.run_for(20_000);
+        world.operate(crate::group::Action::SetMax {
+            max: 1,
+            by: "operator".to_owned(),
+        });
+        assert!(world.run_until(6 * HOUR_MS, is_done));
+        let commands = world.machines.iter().map(|it| it.commands[0].at_ms);
+        let times: Vec<u64> = commands.collect();
+        assert!(times.is_sorted(), "L2, seed {seed}: {times:?}");
+    }
+}
+
+#[test]
+fn a_freed_slot_goes_to_the_next_at_once() {
+    let mut world = fleet(3, 2, 1);
+    assert!(world.run_until(HOUR_MS, |world| {
+        let history = &world.store.history;
+        history.iter().any(|it| it.event == "release")
+    }));
+    let freed_ms = world.now_ms;
+    let is_claimed = |world: &World| {
+        let claims = world.store.history.iter().filter(|it| it.event == "claim");
+        claims.count() == 2
+    };
+    assert!(world.run_until(HOUR_MS, is_claimed));
+    assert!(
+        world.now_ms - freed_ms < 5_000,
+        "L3: {}",
+        world.now_ms - freed_ms
+    );
+}
