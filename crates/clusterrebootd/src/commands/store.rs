@@ -35,8 +35,8 @@ fn configured(config: &Path) -> Result<PathBuf, ExitCode> {
         StoreSettings::Server { .. } => "server",
     };
     complain(&format!(
-        "store: {} names store.{other}, these commands are for store.embedded: use that store's own \
-         tools, or name a file with --path",
+        "store: {} names store.{other}, these commands are for store.embedded: use that store's \
+         own tools, or name a file with --path",
         config.display()
     ));
     Err(ExitCode::RuntimeFailure)
