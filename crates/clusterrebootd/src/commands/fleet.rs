@@ -162,7 +162,7 @@ async fn forget(store: &dyn Store, fleet: &Fleet, name: &str, is_sure: bool) -> 
     let last = &entry.record.reported_at;
     if entry.is_fresh && !is_sure {
         bail!(
-            "{node} is alive (last report: {last}) and would come back with its next report: stop \
+            "{node} may be alive (last report: {last}) and come back with its next report: stop \
              its daemon first, or add --yes to forget the reboots of its last day"
         );
     }
@@ -181,7 +181,7 @@ async fn forget(store: &dyn Store, fleet: &Fleet, name: &str, is_sure: bool) -> 
     commit(store, Write::Forget { node: node.clone() }).await?;
     let mut text = format!("forgot {node}\n");
     if entry.is_fresh {
-        text.push_str("it is alive: its next report brings it back\n");
+        text.push_str("if it is alive, its next report brings it back\n");
     }
     if !entry.owed.is_empty() {
         let owed: Vec<&str> = entry.owed.newest_first().collect();

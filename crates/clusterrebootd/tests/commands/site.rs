@@ -5,6 +5,7 @@ use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::{Health, NodeRecord};
 use reboot_core::group::{Action, Claim, Identity, Owner, Phase, Request, Way};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
+use reboot_core::line::Ticket;
 use reboot_core::undo::Undo;
 use reboot_core::write::{Write, Written};
 use reboot_store::Store;
@@ -176,6 +177,19 @@ impl Node {
         }
     }
 
+    /// It waits in its group's line.
+    pub(crate) fn join(&self, since: &str) -> Write {
+        let ticket = Ticket {
+            number: 0,
+            node: self.identity.node.clone(),
+            instance: self.identity.instance.clone(),
+            session: self.session(),
+            since: since.to_owned(),
+        };
+        let group = self.group.clone();
+        Write::Join { group, ticket }
+    }
+
     pub(crate) fn claim(&self, at: &str) -> Write {
         let claim = Claim {
             identity: self.identity.clone(),
@@ -212,11 +226,16 @@ impl Node {
     }
 
     pub(crate) fn fence(&self, at: &str, number: u64) -> Write {
+        self.fence_within(60, at, number)
+    }
+
+    /// A fence whose hold is overdue after so many seconds.
+    pub(crate) fn fence_within(&self, deadline_secs: u64, at: &str, number: u64) -> Write {
         let action = Action::Fence {
             owner: self.owner(number, Phase::Claimed),
             boot: self.identity.boot.clone(),
             max_reboots_per_day: 3,
-            deadline_secs: 60,
+            deadline_secs,
         };
         self.ask(at, action)
     }

@@ -87,7 +87,7 @@ fn findings(fleet: &Fleet, hold: &Hold) -> String {
     if is_fresh || !fleet.presences_of(&hold.node).is_empty() {
         let last = record.map_or("not reported yet", |entry| &entry.record.reported_at);
         text.push_str(&format!(
-            "\nits daemon is alive (last report: {last}): the machine may still go down late"
+            "\nits daemon may be alive (last report: {last}): the machine may still go down"
         ));
     }
     if !hold.undo.is_empty() {
