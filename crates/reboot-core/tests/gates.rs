@@ -192,13 +192,15 @@ fn every_reason_is_listed_in_the_order_of_the_pass() {
     assert_eq!(report.blockers.len(), expected.len());
 }
 
-#[test]
-fn each_gate_alone_gives_its_outcome_and_says_why() {
-    type Close = fn(&mut Evidence);
-    fn found(evidence: &mut Evidence) -> &mut Findings {
-        evidence.fleet.as_mut().unwrap().what.as_mut().unwrap()
-    }
-    let table: [(Close, Outcome, bool, &str); 10] = [
+/// How a gate is closed, the outcome, whether others share the reason, and a part of the message.
+type Closing = (fn(&mut Evidence), Outcome, bool, &'static str);
+
+fn found(evidence: &mut Evidence) -> &mut Findings {
+    evidence.fleet.as_mut().unwrap().what.as_mut().unwrap()
+}
+
+fn gates_of_the_node() -> [Closing; 5] {
+    [
         (
             |it| it.local.as_mut().unwrap().what.kill_switch = Ok(true),
             Outcome::KillSwitchActive,
@@ -229,6 +231,11 @@ fn each_gate_alone_gives_its_outcome_and_says_why() {
             false,
             "timed out",
         ),
+    ]
+}
+
+fn gates_of_the_fleet() -> [Closing; 5] {
+    [
         (
             |it| it.fleet = seen(Err("no route".to_owned())),
             Outcome::LockUnavailable,
@@ -259,7 +266,12 @@ fn each_gate_alone_gives_its_outcome_and_says_why() {
             true,
             "peer runs, 31 s",
         ),
-    ];
+    ]
+}
+
+#[test]
+fn each_gate_alone_gives_its_outcome_and_says_why() {
+    let table = gates_of_the_node().into_iter().chain(gates_of_the_fleet());
     for (close, outcome, is_shared, words) in table {
         let mut evidence = open();
         close(&mut evidence);

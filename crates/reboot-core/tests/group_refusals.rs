@@ -183,9 +183,12 @@ fn refused(group: &Group, action: Action, facts: &Facts, kind: &str, words: &[&s
     assert_eq!(apply(group, &request, facts).unwrap_err(), refusal);
 }
 
+fn claim_of(name: &str) -> Action {
+    Action::Claim(claim(name))
+}
+
 #[test]
-fn claims_are_refused_with_a_reason() {
-    let claim_of = |name: &str| Action::Claim(claim(name));
+fn claims_are_refused_while_the_group_has_nothing_to_give() {
     let pause = Pause {
         by: by(),
         reason: "lunch".to_owned(),
@@ -193,8 +196,6 @@ fn claims_are_refused_with_a_reason() {
     };
     let paused = granted(&empty(1), Action::Pause(pause.clone())).group;
     let all_paused = with(|facts| facts.pause = Some(pause));
-    let elsewhere = with(|facts| facts.holds_in = Some(GroupName::new("other").unwrap()));
-    let ended = with(|facts| facts.sessions.clear());
     let busy = with(|facts| facts.others_waiting = 2);
     let diagnosis = Action::Claim(Claim {
         diagnostic: true,
@@ -204,60 +205,57 @@ fn claims_are_refused_with_a_reason() {
         interval_secs: 60,
         ..claim("b")
     });
+    let (free, facts) = (empty(1), facts());
     refused(
         &held(1),
         claim_of("b"),
-        &facts(),
+        &facts,
         "full",
         &["taken by a", "1"],
     );
     refused(
-        &held(2),
-        claim_of("a"),
-        &facts(),
-        "already_holds",
-        &["a holds", "number 1", "claimed"],
-    );
-    refused(
         &paused,
         claim_of("a"),
-        &facts(),
+        &facts,
         "paused",
         &["ann", "the group", "lunch"],
     );
     refused(
-        &empty(1),
+        &free,
         claim_of("a"),
         &all_paused,
         "paused",
         &["ann", "the fleet", "lunch"],
     );
-    refused(&empty(0), claim_of("a"), &facts(), "paused", &["no slots"]);
-    refused(&empty(1), diagnosis, &busy, "others_wait", &["2 nodes"]);
+    refused(&empty(0), claim_of("a"), &facts, "paused", &["no slots"]);
+    refused(&free, diagnosis, &busy, "others_wait", &["2 nodes"]);
     refused(
-        &empty(1),
-        claim_of("a"),
+        &held(2),
+        spaced,
+        &facts,
+        "unfenced_holder",
+        &["a holds", "wait"],
+    );
+}
+
+#[test]
+fn claims_are_refused_to_a_node_that_must_settle_something_first() {
+    let elsewhere = with(|facts| facts.holds_in = Some(GroupName::new("other").unwrap()));
+    let ended = with(|facts| facts.sessions.clear());
+    let (free, claim) = (empty(1), || claim_of("a"));
+    let words = ["a holds", "number 1", "claimed"];
+    refused(&held(2), claim(), &facts(), "already_holds", &words);
+    refused(
+        &free,
+        claim(),
         &elsewhere,
         "holds_elsewhere",
         &["group other", "settle"],
     );
+    refused(&free, claim(), &ended, "session_ended", &["open a new one"]);
     refused(
-        &held(2),
-        spaced,
-        &facts(),
-        "unfenced_holder",
-        &["a holds", "wait"],
-    );
-    refused(
-        &empty(1),
-        claim_of("a"),
-        &ended,
-        "session_ended",
-        &["open a new one"],
-    );
-    refused(
-        &empty(1),
-        claim_of("a"),
+        &free,
+        claim(),
         &two_boots(),
         "identity_conflict",
         &["named a", "rename"],
