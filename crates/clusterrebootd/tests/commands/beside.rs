@@ -1,6 +1,6 @@
 //! The commands beside a daemon that runs.
 
-use crate::site::Site;
+use crate::site::{PATIENCE, Site};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -8,10 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::{Duration, Instant};
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(40);
+use std::time::Instant;
 
 /// A daemon of a site; it ends with the test.
 struct Daemon {
@@ -96,6 +93,7 @@ fn an_operator_pauses_looks_resumes_and_breaks() {
     let site = Site::new();
     let daemon = Daemon::start(&site);
     daemon.wait_for_outcome("no_action");
+    site.wait_in_store("it has reported", |fleet| fleet.nodes.len() == 1);
     assert_eq!(site.good(&["lock", "status"]), "Available: 1\nMax: 1\n");
     assert!(
         site.good(&["fleet", "list"])
@@ -134,6 +132,7 @@ fn the_store_is_looked_into_and_copied_but_never_replaced() {
     let site = Site::new();
     let daemon = Daemon::start(&site);
     daemon.wait_for_outcome("no_action");
+    site.wait_in_store("it has reported", |fleet| fleet.nodes.len() == 1);
     let dump = site.json(&["store", "dump"]);
     assert_eq!(dump["nodes"][0]["record"]["node"], "node-a");
     assert!(site.good(&["store", "check"]).ends_with("sound\n"));

@@ -2,19 +2,22 @@
 
 use assert_cmd::Command;
 use reboot_core::boot::BootIdentity;
-use reboot_core::fleet::{Health, NodeRecord};
+use reboot_core::fleet::{Fleet, Health, NodeRecord};
 use reboot_core::group::{Action, Claim, Identity, Owner, Phase, Request, Way};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::Ticket;
 use reboot_core::undo::Undo;
 use reboot_core::write::{Write, Written};
-use reboot_store::Store;
 use reboot_store::embedded::{EmbeddedStore, Options};
+use reboot_store::{Interest, Store};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(crate) const MACHINE: &str = "69d27b356a94476da859461d3a3bc6fd";
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// Longer than any test.
 const LONG_MS: u64 = 3_600_000;
 
@@ -78,6 +81,30 @@ impl Site {
             }
             answers
         })
+    }
+
+    /// Blocks until the store shows something; the store itself wakes us.
+    pub(crate) fn wait_in_store(&self, what: &str, fact: impl Fn(&Fleet) -> bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let interest = Interest {
+            group: GroupName::default(),
+            node: NodeName::new("bench").unwrap(),
+        };
+        let seen = async {
+            let store = EmbeddedStore::open(&self.store(), Options::default()).unwrap();
+            loop {
+                let fleet = store.look().await.unwrap();
+                if fact(&fleet) {
+                    return;
+                }
+                store.changed(&interest, fleet.revision).await.unwrap();
+            }
+        };
+        let seen = runtime.block_on(async { tokio::time::timeout(PATIENCE, seen).await });
+        assert!(seen.is_ok(), "{what}: not in time");
     }
 
     /// Runs a command without naming the configuration.
