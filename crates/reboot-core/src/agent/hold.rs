@@ -432,6 +432,10 @@ impl Turn<'_> {
             Stage::Holding(Step::Releasing(way)) if matches!(refusal, Refusal::HoldGone { .. }) => {
                 self.gone_before_release(way);
             }
+            // A reply was lost: the hold went further than we know. Read before deciding.
+            Stage::Holding(_) if matches!(refusal, Refusal::WrongPhase { .. }) => {
+                self.lose_hold(&refusal.to_string());
+            }
             Stage::Holding(Step::Releasing(_) | Step::Adopting | Step::Returning) if !is_gone => {
                 self.wait_out(&refusal);
             }

@@ -269,3 +269,20 @@ fn a_hint_during_a_look_for_the_turn_is_not_forgotten() {
     world.run_for(5_000);
     assert_eq!(world.machines[0].outcome(), Some(Outcome::Paused));
 }
+
+#[test]
+fn a_fence_whose_reply_was_lost_before_the_store_went_away_is_found_again() {
+    let mut world = node(|_, _| {});
+    world.losing.push((
+        |write| matches!(write, Write::Ask { request, .. } if request.action.verb() == "fence"),
+        true,
+    ));
+    let is_fenced = |world: &World| world.store.history.iter().any(|it| it.event == "fence");
+    assert!(world.run_until(MINUTE_MS, is_fenced));
+    world.run_for(9_000);
+    world.store_down_until_ms = world.now_ms + 15_000;
+    world.machines[0].kit.kill_switch = true;
+    world.run_for(10 * MINUTE_MS);
+    assert_eq!(world.machines[0].commands, []);
+    assert_eq!(world.holders(), 0, "{:?}", world.stage(0));
+}

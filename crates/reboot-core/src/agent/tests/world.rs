@@ -79,7 +79,7 @@ pub(super) struct World {
     /// The next write that is meant loses its reply; whether it is applied.
     pub(super) losing: Vec<(WriteFilter, bool)>,
     lost_replies: (usize, bool),
-    store_down_until_ms: u64,
+    pub(super) store_down_until_ms: u64,
     random: Random,
     requests: u64,
     minute: (u64, usize),
