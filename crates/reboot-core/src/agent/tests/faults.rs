@@ -7,7 +7,7 @@ use crate::outcome::Outcome;
 use crate::undo::Undo;
 
 const HOUR_MS: u64 = 3_600_000;
-const SWARM_SEEDS: u64 = 300;
+const SWARM_SEEDS: u64 = 150;
 
 /// The variants of a life that each fault strikes.
 #[derive(Clone, Copy, Debug)]
