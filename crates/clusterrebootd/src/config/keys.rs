@@ -242,9 +242,9 @@ pub const NODE_KEYS: &[Key] = &[
 
     key("state_dir", Kind::Text(texts::absolute_path),
         Default::Text("/var/lib/clusterrebootd"), "must survive a reboot",
-        "Holds the marker of an issued reboot."),
+        "Holds the journal and the lock file that keeps a second daemon of this node away."),
     key("run_dir", Kind::Text(texts::absolute_path), Default::Text("/run/clusterrebootd"), "",
-        "Holds the lock file that keeps a second daemon of this node away."),
+        "Gets the marker of a finished reboot."),
     key("boot_id_file", Kind::Text(texts::absolute_path),
         Default::Text("/proc/sys/kernel/random/boot_id"), "",
         "Tells one boot from the next; another file only in experiments."),
