@@ -235,7 +235,7 @@ impl Shell {
             let fleet = timeout(STORE_TIMEOUT, store.look())
                 .await
                 .unwrap_or(Err(late));
-            let sight = Sight::Fleet(fleet.map(Box::new));
+            let sight = Sight::Fleet(fleet.map(Arc::new));
             let event = Event::Saw {
                 pass,
                 look: Look::Fleet,

@@ -3,6 +3,7 @@
 use crate::fleet::Fleet;
 use crate::group::{Cooldown, Hold, Phase};
 use crate::id::{GroupName, NodeName};
+use crate::mutation::Mutation;
 use crate::need::{Detection, Satisfied};
 use crate::outcome::{Blocker, Outcome};
 use crate::policy;
@@ -170,13 +171,18 @@ impl Evidence {
 
     /// Whether every verdict is there and none is older than the limit.
     pub fn is_fresh(&self, now_ms: u64, limit_ms: u64) -> bool {
+        if Mutation::VerdictsNeverExpire.is_on() {
+            return true;
+        }
         self.oldest_ms()
             .is_some_and(|oldest| now_ms.saturating_sub(oldest) <= limit_ms)
     }
 
     /// Forgets the verdicts older than the limit, so that they are taken again.
     pub fn drop_older_than(&mut self, now_ms: u64, limit_ms: u64) {
-        let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > limit_ms;
+        let is_old = |at_ms: u64| {
+            now_ms.saturating_sub(at_ms) > limit_ms && !Mutation::VerdictsNeverExpire.is_on()
+        };
         self.local.take_if(|seen| is_old(seen.at_ms));
         self.detection.take_if(|seen| is_old(seen.at_ms));
         self.health.take_if(|seen| is_old(seen.at_ms));

@@ -13,6 +13,7 @@ pub mod gates;
 pub mod group;
 pub mod id;
 pub mod line;
+pub mod mutation;
 pub mod need;
 pub mod outcome;
 pub mod policy;

@@ -4,6 +4,7 @@ use super::step::Turn;
 use super::{Effect, Ending, Held, News, Purpose, Stage, Step, Timer};
 use crate::gates::{Evidence, VERDICT_LIFE_MS};
 use crate::group::{Action, Claim, Owner, Phase, Refusal, Reply, Way};
+use crate::mutation::Mutation;
 use crate::outcome::{Blocker, Outcome, Report};
 use crate::undo::Undo;
 use crate::write::{Trouble, Written};
@@ -56,7 +57,11 @@ impl Turn<'_> {
         self.tell(News::Claimed(Ending::Success));
         self.leave_line();
         self.set_step(Step::Confirming);
-        self.begin_pass(Purpose::Confirm, Evidence::default());
+        let evidence = match Mutation::NoRecheck.is_on() {
+            true => std::mem::take(&mut self.agent.evidence),
+            false => Evidence::default(),
+        };
+        self.begin_pass(Purpose::Confirm, evidence);
     }
 
     fn claim_refused(&mut self, refusal: &Refusal) {
@@ -182,6 +187,9 @@ impl Turn<'_> {
     /// Whatever is no longer fresh is looked at again, and the kill switch in any case: it costs
     /// next to nothing, and who sets it means now.
     pub(super) fn last_look(&mut self) {
+        if Mutation::NoRecheck.is_on() {
+            return self.fence(self.now.boot_ms);
+        }
         let now_ms = self.now.boot_ms;
         let mut evidence = std::mem::take(&mut self.agent.evidence);
         evidence.drop_older_than(now_ms, crate::gates::VERDICT_RENEW_MS);
@@ -197,20 +205,25 @@ impl Turn<'_> {
             (Some(report), _) => self.abort(report),
             // The settings may have been replaced under the hold.
             (None, _) if self.agent.settings.is_dry_run => self.end_dry_run(),
-            (None, Some(verdicts_ms)) if is_fresh => {
-                let boot = self.agent.settings.identity.boot.clone();
-                let max_reboots_per_day = self.agent.settings.max_reboots_per_day;
-                let deadline_secs = self.agent.settings.reboot_deadline_secs();
-                self.set_step(Step::Fencing { verdicts_ms });
-                self.ask_as_owner(|owner| Action::Fence {
-                    owner,
-                    boot,
-                    max_reboots_per_day,
-                    deadline_secs,
-                });
-            }
+            (None, Some(verdicts_ms)) if is_fresh => self.fence(verdicts_ms),
             (None, _) => self.abort(too_slow()),
         }
+    }
+
+    fn fence(&mut self, verdicts_ms: u64) {
+        if Mutation::NoFence.is_on() {
+            return self.mark_command(verdicts_ms);
+        }
+        let boot = self.agent.settings.identity.boot.clone();
+        let max_reboots_per_day = self.agent.settings.max_reboots_per_day;
+        let deadline_secs = self.agent.settings.reboot_deadline_secs();
+        self.set_step(Step::Fencing { verdicts_ms });
+        self.ask_as_owner(|owner| Action::Fence {
+            owner,
+            boot,
+            max_reboots_per_day,
+            deadline_secs,
+        });
     }
 
     fn fenced(&mut self, verdicts_ms: u64) {
@@ -233,7 +246,8 @@ impl Turn<'_> {
     }
 
     pub(super) fn are_verdicts_alive(&self, verdicts_ms: u64) -> bool {
-        self.now.boot_ms.saturating_sub(verdicts_ms) <= VERDICT_LIFE_MS
+        Mutation::VerdictsNeverExpire.is_on()
+            || self.now.boot_ms.saturating_sub(verdicts_ms) <= VERDICT_LIFE_MS
     }
 }
 
@@ -266,7 +280,7 @@ impl Turn<'_> {
 
     pub(super) fn undo_then(&mut self, way: Way) {
         let undo = self.changes_under_hold();
-        if undo.is_empty() {
+        if undo.is_empty() || Mutation::UndoAfterRelease.is_on() {
             return self.undone_then(way);
         }
         self.set_step(Step::Undoing(way));
@@ -340,6 +354,9 @@ impl Turn<'_> {
     }
 
     fn released(&mut self, way: Way) {
+        if Mutation::UndoAfterRelease.is_on() {
+            self.begin_undo(self.changes_under_hold());
+        }
         self.agent.hold = None;
         self.tell(News::Released(Ending::Success));
         if self.agent.notebook.command.take().is_some() {
@@ -492,6 +509,10 @@ impl Turn<'_> {
         }
         if is_claim {
             self.tell_outcome(report);
+        }
+        if is_claim && Mutation::NoLookAfterUnknown.is_on() {
+            self.agent.asked = None;
+            return self.finish(local_report(Outcome::LockUnavailable, trouble.to_string()));
         }
         let is_fence = matches!(self.agent.stage, Stage::Holding(Step::Fencing { .. }));
         if is_fence && matches!(trouble, Trouble::Unavailable(_)) {

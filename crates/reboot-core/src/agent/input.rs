@@ -6,6 +6,7 @@ use crate::gates::{Local, ScriptVerdict};
 use crate::need::Detection;
 use crate::write::{Trouble, Written};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// The time of an input: the boot-time clock decides, the time of day only opens windows.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -26,7 +27,7 @@ pub enum Sight {
     /// The health script.
     Health(ScriptVerdict),
     /// The fleet, as the store shows it.
-    Fleet(Result<Box<Fleet>, Trouble>),
+    Fleet(Result<Arc<Fleet>, Trouble>),
 }
 
 /// How the reboot command went.

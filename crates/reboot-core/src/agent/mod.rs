@@ -17,8 +17,6 @@ mod rebooting;
 mod returning;
 mod settling;
 mod step;
-#[cfg(test)]
-mod tests;
 
 pub use effect::{Effect, Look, SlotState, Tag, Timer};
 pub use input::{Event, Input, Issue, Now, Sight};
@@ -269,6 +267,16 @@ impl Agent {
             Stage::Holding(step) => step.activity(),
             Stage::Leaving | Stage::Gone => "stopped",
         }
+    }
+
+    /// The pass under way.
+    pub fn pass(&self) -> Option<&Pass> {
+        self.pass.as_ref()
+    }
+
+    /// The request whose answer is awaited.
+    pub fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
     }
 
     /// Whether the agent has ended.

@@ -8,8 +8,10 @@ use crate::fleet::Fleet;
 use crate::gates::{Bench, Evidence, Findings, Seen, VERDICT_RENEW_MS, judge};
 use crate::id::GroupName;
 use crate::line::Ticket;
+use crate::mutation::Mutation;
 use crate::outcome::{Blocker, Outcome, Report};
 use crate::write::{Trouble, Write, Written};
+use std::sync::Arc;
 
 /// How often verdicts may grow old before the fence until the pass gives up.
 const RENEWALS_MAX: u8 = 3;
@@ -55,6 +57,9 @@ impl Turn<'_> {
             return;
         }
         match &self.agent.stage {
+            Stage::Resting if Mutation::WatchDecides.is_on() && self.agent.is_queued => {
+                self.mark_command(self.now.boot_ms);
+            }
             Stage::Resting => self.begin_pass(Purpose::Peek, Evidence::default()),
             Stage::Holding(_) if self.is_waiting_out() => {
                 self.begin_pass(Purpose::Peek, Evidence::default()); // learns what is seen by now
@@ -192,7 +197,7 @@ impl Turn<'_> {
         self.tell(News::Window(verdict));
     }
 
-    fn saw_fleet(&mut self, result: Result<Box<Fleet>, Trouble>) {
+    fn saw_fleet(&mut self, result: Result<Arc<Fleet>, Trouble>) {
         let half = self.half();
         let what = match result {
             Ok(fleet) => {
@@ -347,7 +352,8 @@ impl Turn<'_> {
         let Some(findings) = self.agent.evidence.findings().cloned() else {
             return;
         };
-        if findings.own_hold.is_some() && self.agent.settings.mode.is_daemon() {
+        let looks = !Mutation::NoLookAfterUnknown.is_on();
+        if findings.own_hold.is_some() && self.agent.settings.mode.is_daemon() && looks {
             return self.settle();
         }
         if self.agent.settings.mode.is_daemon() && !findings.may_try {

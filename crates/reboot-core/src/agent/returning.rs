@@ -5,6 +5,7 @@ use super::step::Turn;
 use super::{Effect, Purpose, Stage, Step, Timer};
 use crate::gates::{Evidence, ScriptVerdict};
 use crate::group::{Action, Phase, Way};
+use crate::mutation::Mutation;
 use crate::need::Satisfied;
 use crate::outcome::Outcome;
 
@@ -45,7 +46,10 @@ impl Turn<'_> {
         self.agent.notebook.command = None; // it belonged to the boot that has ended
         self.save();
         self.tell_step("returned", "the machine is back in a new boot".to_owned());
-        self.run_post_hooks();
+        match Mutation::NoHealthGate.is_on() {
+            true => self.undo_then(Way::Returned),
+            false => self.run_post_hooks(),
+        }
     }
 
     pub(super) fn run_post_hooks(&mut self) {

@@ -6,6 +6,7 @@ use super::{Held, Newest, News, Purpose, Stage, Step, Tag};
 use crate::gates::{Evidence, Findings};
 use crate::group::{Action, Hold, Phase, Refusal, Way};
 use crate::id::GroupName;
+use crate::mutation::Mutation;
 use crate::outcome::Outcome;
 use crate::undo::Undo;
 use crate::write::{Trouble, Write, Written};
@@ -43,7 +44,8 @@ impl Turn<'_> {
     }
 
     fn take_up(&mut self, group: GroupName, hold: Hold) {
-        if hold.machine_id != self.agent.settings.identity.machine_id {
+        let is_mine = hold.machine_id == self.agent.settings.identity.machine_id;
+        if !is_mine && !Mutation::CloneMayAct.is_on() {
             let (node, number) = (hold.node, hold.number);
             return self.finish(report_of(&Refusal::OtherMachine { node, number }));
         }
@@ -88,11 +90,14 @@ impl Turn<'_> {
     /// Goes on where the former run was, as far as that is safe.
     fn resume(&mut self) {
         let Some(hold) = &self.agent.hold else { return };
-        let is_new_boot = hold.boot.differs_from(&self.agent.settings.identity.boot);
+        let is_new_boot = hold.boot.differs_from(&self.agent.settings.identity.boot)
+            || Mutation::BootIgnored.is_on();
         match (hold.phase, is_new_boot) {
             (Phase::Claimed, _) => self.release(Way::GivenBack),
             (Phase::Draining | Phase::Rebooting | Phase::Returned, true) => self.record_return(),
-            (Phase::Rebooting, false) if self.is_issued() => self.become_issued(),
+            (Phase::Rebooting, false) if self.is_issued() && !Mutation::ReleaseOnStart.is_on() => {
+                self.become_issued();
+            }
             (Phase::Draining | Phase::Rebooting, false) => self.undo_then(Way::NeverIssued),
             (Phase::Returned, false) => self.record_return(),
         }

@@ -4,6 +4,7 @@
 use crate::boot::BootIdentity;
 use crate::group::Pause;
 use crate::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use crate::mutation::Mutation;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -68,6 +69,9 @@ pub struct Facts {
 impl Facts {
     /// Whether agents of different boots or machines live under one name.
     pub fn identity_conflict(&self) -> bool {
+        if Mutation::CloneMayAct.is_on() {
+            return false;
+        }
         self.presences.iter().enumerate().any(|(at, one)| {
             self.presences[at + 1..].iter().any(|other| {
                 one.identity.machine_id != other.identity.machine_id
@@ -78,6 +82,9 @@ impl Facts {
 
     /// Whether an agent of this run is alive.
     pub fn is_present(&self, instance: &Instance) -> bool {
+        if Mutation::CloneMayAct.is_on() {
+            return false;
+        }
         self.presences
             .iter()
             .any(|presence| &presence.identity.instance == instance)
@@ -85,6 +92,9 @@ impl Facts {
 
     /// Whether an agent of this very boot, or of one that cannot be told from it, is alive.
     pub fn is_boot_present(&self, boot: &BootIdentity) -> bool {
+        if Mutation::CloneMayAct.is_on() || Mutation::BootIgnored.is_on() {
+            return false;
+        }
         self.presences
             .iter()
             .any(|presence| !presence.identity.boot.differs_from(boot))

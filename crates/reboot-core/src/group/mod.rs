@@ -19,6 +19,7 @@ pub use request::{Action, Claim, Owner, Request, Way};
 
 use crate::boot::BootIdentity;
 use crate::id::{Instance, MachineId, NodeName, RequestId, SessionId};
+use crate::mutation::Mutation;
 use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -225,8 +226,8 @@ impl Group {
     /// The record as the next writer will see it: without claims whose lease is gone. Also
     /// returns those claims.
     pub fn swept(&self, facts: &Facts) -> (Self, Vec<Hold>) {
-        let is_dead =
-            |hold: &Hold| !hold.phase.is_durable() && !facts.sessions.contains(&hold.session);
+        let is_leased = |hold: &Hold| !hold.phase.is_durable() || Mutation::TtlOnTheGrant.is_on();
+        let is_dead = |hold: &Hold| is_leased(hold) && !facts.sessions.contains(&hold.session);
         let mut group = self.clone();
         let (dead, holds) = group.holds.into_iter().partition(is_dead);
         group.holds = holds;

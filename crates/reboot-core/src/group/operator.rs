@@ -2,6 +2,7 @@
 
 use super::applied::{Applied, Reply, Side};
 use crate::group::{Action, MAX_SLOTS, Refusal, Request};
+use crate::mutation::Mutation;
 
 /// Applies a break, set-max, pause or resume.
 pub(super) fn apply(next: &mut Applied, request: &Request) -> Result<(), Refusal> {
@@ -40,7 +41,7 @@ fn break_hold(
         .holds
         .remove(at.ok_or(Refusal::NothingToBreak { number })?);
     next.sides.push(Side::EndDeadline { number });
-    if !hold.undo.is_empty() {
+    if !hold.undo.is_empty() && !Mutation::BreakDropsUndo.is_on() {
         let (node, undo) = (hold.node.clone(), hold.undo.clone());
         next.sides.push(Side::OweUndo { node, undo });
     }

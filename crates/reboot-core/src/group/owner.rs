@@ -5,6 +5,7 @@ use super::pause::refuse_pause;
 use crate::boot::BootIdentity;
 use crate::group::{Action, Facts, Hold, Identity, Owner, Phase, Refusal, Request, Way};
 use crate::id::SessionId;
+use crate::mutation::Mutation;
 use crate::undo::Undo;
 
 /// Applies a drain, fence, return, release or adopt.
@@ -217,7 +218,7 @@ fn return_(
 }
 
 fn refuse_unreturned(hold: &Hold, boot: &BootIdentity, facts: &Facts) -> Result<(), Refusal> {
-    if !hold.boot.differs_from(boot) {
+    if !hold.boot.differs_from(boot) && !Mutation::BootIgnored.is_on() {
         return Err(Refusal::SameBoot {
             node: hold.node.clone(),
         });
@@ -289,7 +290,7 @@ fn adopt(
     facts: &Facts,
 ) -> Result<(), Refusal> {
     let hold = &mut next.group.holds[at];
-    if hold.machine_id != identity.machine_id {
+    if hold.machine_id != identity.machine_id && !Mutation::CloneMayAct.is_on() {
         return Err(Refusal::OtherMachine {
             node: hold.node.clone(),
             number: hold.number,

@@ -1,19 +1,19 @@
 //! Any event in any state has an answer, and none but the orderly way leads to the command.
 
-use super::machine::settings;
-use crate::agent::{
+use jiff::Timestamp;
+use proptest::prelude::*;
+use reboot_core::agent::{
     Agent, CommandMark, Effect, Event, Input, Issue, Look, Mode, Notebook, Now, ScriptPhase, Sight,
     Tag, Timer, step,
 };
-use crate::fleet::Fleet;
-use crate::gates::{Local, ScriptVerdict, VERDICT_LIFE_MS};
-use crate::group::{Action, Phase, Refusal, Reply};
-use crate::id::RequestId;
-use crate::need::Detection;
-use crate::undo::Undo;
-use crate::write::{Trouble, Write, Written};
-use jiff::Timestamp;
-use proptest::prelude::*;
+use reboot_core::fleet::Fleet;
+use reboot_core::gates::{Local, ScriptVerdict, VERDICT_LIFE_MS};
+use reboot_core::group::{Action, Phase, Refusal, Reply};
+use reboot_core::id::RequestId;
+use reboot_core::need::Detection;
+use reboot_core::undo::Undo;
+use reboot_core::write::{Trouble, Write, Written};
+use reboot_sim::world::settings;
 
 /// An event in the making; what the agent asked for last is answered most of the time.
 #[derive(Clone, Debug)]
@@ -204,7 +204,7 @@ fn sight(look: Look, kind: u8) -> Sight {
         Look::Health(_) if kind == 0 => Sight::Health(ScriptVerdict::Blocked("no".to_owned())),
         Look::Health(_) => Sight::Health(ScriptVerdict::Pass),
         Look::Fleet if kind == 0 => Sight::Fleet(Err(Trouble::Unavailable("off".to_owned()))),
-        Look::Fleet => Sight::Fleet(Ok(Box::new(Fleet::default()))),
+        Look::Fleet => Sight::Fleet(Ok(std::sync::Arc::new(Fleet::default()))),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Cases that reading and simulation found, each named for what went wrong.
 
-use super::machine::{Command, Kit, Machine, settings};
-use super::world::World;
-use crate::agent::{Ending, Event, Mode, News, Settings, Stage, Step, Tag, Timer};
-use crate::group::{Pause, Refusal, Way};
-use crate::id::{GroupName, MachineId};
-use crate::outcome::Outcome;
-use crate::undo::Undo;
-use crate::write::{Trouble, Write};
+use reboot_core::agent::{Ending, Event, Mode, News, Settings, Stage, Step, Tag, Timer};
+use reboot_core::group::{Pause, Refusal, Way};
+use reboot_core::id::{GroupName, MachineId};
+use reboot_core::outcome::Outcome;
+use reboot_core::undo::Undo;
+use reboot_core::write::{Trouble, Write};
+use reboot_sim::world::World;
+use reboot_sim::world::{Command, Kit, Machine, settings};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -97,7 +97,7 @@ fn a_hold_that_another_run_took_is_not_reported_as_released() {
     let mut world = node(|settings, _| settings.soak_ms = 30_000);
     world.reach(0, &Stage::Holding(Step::Releasing(Way::Returned)));
     let agent = world.machines[0].agent.as_ref().unwrap();
-    let id = agent.asked.as_ref().unwrap().request.id.clone();
+    let id = agent.asked().unwrap().request.id.clone();
     let node = world.machines[0].name().clone();
     let refusal = Refusal::NotOwner { node, number: 1 };
     let result = Err(Trouble::Refused(refusal));
@@ -149,11 +149,11 @@ fn a_look_that_began_before_the_release_takes_no_hold_for_broken() {
     world.reach(0, &Stage::Holding(Step::Soaking));
     world.deliver(0, Event::TimerFired(Timer::Heartbeat));
     world.deliver(0, Event::TimerFired(Timer::Patience));
-    let pass = world.machines[0].agent.as_ref().unwrap().pass.clone();
+    let pass = world.machines[0].agent.as_ref().unwrap().pass().cloned();
     assert!(world.run_until(MINUTE_MS, |world| world.holders() == 0));
     if let Some(pass) = pass {
-        let sight = crate::agent::Sight::Fleet(Ok(Box::new(world.store.look())));
-        let (pass, look) = (pass.id, crate::agent::Look::Fleet);
+        let sight = reboot_core::agent::Sight::Fleet(Ok(std::sync::Arc::new(world.store.look())));
+        let (pass, look) = (pass.id, reboot_core::agent::Look::Fleet);
         world.deliver(0, Event::Saw { pass, look, sight });
     }
     world.run_for(MINUTE_MS);
@@ -167,7 +167,7 @@ fn lost_leave(is_lost: fn(&Write) -> bool) -> World {
     let machine = |at: usize| Machine::new(settings(&format!("node-{at}"), 1));
     let mut world = World::new(7, vec![machine(0)]);
     world.losing.push((is_lost, true));
-    world.operate(crate::group::Action::SetMax {
+    world.operate(reboot_core::group::Action::SetMax {
         max: 1,
         by: "operator".to_owned(),
     });

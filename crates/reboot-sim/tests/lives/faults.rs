@@ -1,10 +1,10 @@
 //! Every fault after every event of a node's life: the record ends right, nobody reboots twice,
 //! nothing stays changed, and the roll goes on.
 
-use super::machine::{Command, Machine, settings};
-use super::world::{Fault, World};
-use crate::outcome::Outcome;
-use crate::undo::Undo;
+use reboot_core::outcome::Outcome;
+use reboot_core::undo::Undo;
+use reboot_sim::world::{Command, Machine, settings};
+use reboot_sim::world::{Fault, World};
 
 const HOUR_MS: u64 = 3_600_000;
 const SWARM_SEEDS: u64 = 150;

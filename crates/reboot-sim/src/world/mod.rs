@@ -1,14 +1,17 @@
 //! A fleet in virtual time: effects are carried out by a scheduler that draws every delay from a
 //! seed, faults strike after chosen events, and the rules of safety are checked all the time.
 
-use super::checks;
-use super::machine::{Command, Issued, Machine};
-use super::store::Store;
-use crate::agent::{Effect, Event, Input, Issue, Look, Now, Sight, Stage, Tag, Timer, step};
-use crate::group::{Action, Request};
-use crate::id::{GroupName, RequestId};
-use crate::write::{Trouble, Write, Written};
+mod checks;
+mod machine;
+
+pub use machine::{Command, Issued, Kit, Machine, settings};
+
+use crate::store::Store;
 use jiff::Timestamp;
+use reboot_core::agent::{Effect, Event, Input, Issue, Look, Now, Sight, Stage, Tag, Timer, step};
+use reboot_core::group::{Action, Request};
+use reboot_core::id::{GroupName, RequestId};
+use reboot_core::write::{Trouble, Write, Written};
 use std::collections::BTreeMap;
 
 /// How long the shell waits for the store.
@@ -20,7 +23,7 @@ const EVENTS_PER_MINUTE_MAX: usize = 600;
 
 /// What the agenda holds.
 #[derive(Clone, Debug)]
-pub(super) enum Happening {
+pub enum Happening {
     /// An effect is carried out now.
     Carry(Effect),
     /// The agent hears of it now.
@@ -37,7 +40,7 @@ pub(super) enum Happening {
 
 /// What strikes a machine after its agent has taken so many events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// The process is killed, and started again.
     Kill,
     /// The power is lost, and comes back.
@@ -56,30 +59,30 @@ pub(super) enum Fault {
 
 /// Something on the agenda.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) at: usize,
-    pub(super) run: u32,
-    pub(super) what: Happening,
+pub struct Entry {
+    pub at: usize,
+    pub run: u32,
+    pub what: Happening,
 }
 
 /// Which writes are meant.
-pub(super) type WriteFilter = fn(&Write) -> bool;
+pub type WriteFilter = fn(&Write) -> bool;
 
 /// A seeded sequence of numbers.
 struct Random(u64);
 
 /// The world.
-pub(super) struct World {
-    pub(super) now_ms: u64,
-    pub(super) store: Store,
-    pub(super) machines: Vec<Machine>,
+pub struct World {
+    pub now_ms: u64,
+    pub store: Store,
+    pub machines: Vec<Machine>,
     /// Struck once: the machine, after how many events, what.
-    pub(super) faults: Vec<(usize, usize, Fault)>,
-    pub(super) agenda: BTreeMap<(u64, u64), Entry>,
+    pub faults: Vec<(usize, usize, Fault)>,
+    pub agenda: BTreeMap<(u64, u64), Entry>,
     /// The next write that is meant loses its reply; whether it is applied.
-    pub(super) losing: Vec<(WriteFilter, bool)>,
+    pub losing: Vec<(WriteFilter, bool)>,
     lost_replies: (usize, bool),
-    pub(super) store_down_until_ms: u64,
+    pub store_down_until_ms: u64,
     random: Random,
     requests: u64,
     minute: (u64, usize),
@@ -99,7 +102,7 @@ impl Random {
 // === impl World: set-up and time ===
 
 impl World {
-    pub(super) fn new(seed: u64, machines: Vec<Machine>) -> Self {
+    pub fn new(seed: u64, machines: Vec<Machine>) -> Self {
         let mut world = Self {
             now_ms: 0,
             store: Store::default(),
@@ -127,7 +130,7 @@ impl World {
     }
 
     /// One more machine, whose agent starts soon.
-    pub(super) fn add(&mut self, mut machine: Machine) -> usize {
+    pub fn add(&mut self, mut machine: Machine) -> usize {
         machine.booted_ms = self.now_ms;
         self.machines.push(machine);
         let at = self.machines.len() - 1;
@@ -136,18 +139,18 @@ impl World {
     }
 
     /// Starts the agent of a machine, if none runs.
-    pub(super) fn start_soon(&mut self, at: usize) {
+    pub fn start_soon(&mut self, at: usize) {
         self.plan(at, 10, Happening::Start);
     }
 
     /// Runs for so long.
-    pub(super) fn run_for(&mut self, duration_ms: u64) {
+    pub fn run_for(&mut self, duration_ms: u64) {
         let end_ms = self.now_ms + duration_ms;
         while self.tick(end_ms) {}
     }
 
     /// Runs until the condition holds, at most for so long; whether it held.
-    pub(super) fn run_until(&mut self, limit_ms: u64, is_met: impl Fn(&Self) -> bool) -> bool {
+    pub fn run_until(&mut self, limit_ms: u64, is_met: impl Fn(&Self) -> bool) -> bool {
         let end_ms = self.now_ms + limit_ms;
         while !is_met(self) {
             if !self.tick(end_ms) {
@@ -191,18 +194,18 @@ impl World {
     }
 
     /// How many holds there are, of those that live.
-    pub(super) fn holders(&self) -> usize {
+    pub fn holders(&self) -> usize {
         let fleet = self.store.look();
         fleet.groups.values().map(|it| it.group.holds.len()).sum()
     }
 
     /// What the agent of a machine is busy with.
-    pub(super) fn stage(&self, at: usize) -> Option<&Stage> {
+    pub fn stage(&self, at: usize) -> Option<&Stage> {
         self.machines[at].agent.as_ref().map(|agent| &agent.stage)
     }
 
     /// Runs until the agent of a machine is there.
-    pub(super) fn reach(&mut self, at: usize, stage: &Stage) {
+    pub fn reach(&mut self, at: usize, stage: &Stage) {
         let is_there = self.run_until(3_600_000, |world| world.stage(at) == Some(stage));
         assert!(
             is_there,
@@ -287,7 +290,7 @@ impl World {
     }
 
     /// One step of an agent.
-    pub(super) fn deliver(&mut self, at: usize, event: Event) {
+    pub fn deliver(&mut self, at: usize, event: Event) {
         let until_ms = self.machines[at].paused_until_ms;
         if until_ms > self.now_ms {
             let delay_ms = until_ms - self.now_ms;
@@ -375,7 +378,7 @@ impl World {
         let event = match effect {
             Effect::Look { pass, look, .. } => {
                 let sight = match look {
-                    Look::Fleet => Sight::Fleet(self.look().map(Box::new)),
+                    Look::Fleet => Sight::Fleet(self.look().map(std::sync::Arc::new)),
                     _ => kit.see(look),
                 };
                 Event::Saw { pass, look, sight }
@@ -410,7 +413,7 @@ impl World {
         self.deliver(at, event);
     }
 
-    fn look(&self) -> Result<crate::fleet::Fleet, Trouble> {
+    fn look(&self) -> Result<reboot_core::fleet::Fleet, Trouble> {
         match self.store_down_until_ms > self.now_ms {
             true => Err(Trouble::Unavailable("the store is down".to_owned())),
             false => Ok(self.store.look()),
@@ -448,7 +451,11 @@ impl World {
         (count > 0).then_some(is_applied)
     }
 
-    fn store_write(&mut self, at: usize, write: &Write) -> Result<Written, crate::group::Refusal> {
+    fn store_write(
+        &mut self,
+        at: usize,
+        write: &Write,
+    ) -> Result<Written, reboot_core::group::Refusal> {
         let result = self.store.write(write)?;
         checks::committed(&self.machines[at], write);
         Ok(result)
@@ -520,7 +527,7 @@ impl World {
     }
 
     /// An operator's request to the default group.
-    pub(super) fn operate(&mut self, action: Action) {
+    pub fn operate(&mut self, action: Action) {
         self.requests += 1;
         let request = Request {
             id: RequestId::new(format!("operator.{}", self.requests)).unwrap(),
@@ -536,7 +543,7 @@ impl World {
     }
 
     /// Breaks the hold of a node, when it has one.
-    pub(super) fn break_hold_of(&mut self, at: usize) {
+    pub fn break_hold_of(&mut self, at: usize) {
         let fleet = self.store.look();
         let holds = fleet.holds_of(self.machines[at].name());
         let Some(number) = holds.map(|(_, hold)| hold.number).next() else {

@@ -1,12 +1,12 @@
 //! What keeps a node from its reboot, before the slot and under it, and how it goes on after.
 
-use super::machine::{Kit, Machine, settings};
-use super::world::World;
-use crate::agent::{Event, ScriptPhase, Settings, Stage, Step};
-use crate::group::{Action, Phase};
-use crate::id::{GroupName, MachineId};
-use crate::outcome::Outcome;
-use crate::window::{Window, Windows};
+use reboot_core::agent::{Event, ScriptPhase, Settings, Stage, Step};
+use reboot_core::group::{Action, Phase};
+use reboot_core::id::{GroupName, MachineId};
+use reboot_core::outcome::Outcome;
+use reboot_core::window::{Window, Windows};
+use reboot_sim::world::World;
+use reboot_sim::world::{Kit, Machine, settings};
 
 const MINUTE_MS: u64 = 60_000;
 

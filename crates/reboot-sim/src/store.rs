@@ -1,15 +1,15 @@
 //! A store in memory and virtual time: leases, timers and the line around the very rules that
 //! every store applies. It checks what a grant may be whenever it commits one.
 
-use crate::fleet::{Fleet, GroupEntry, NodeEntry, NodeRecord};
-use crate::group::{
+use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry, NodeRecord};
+use reboot_core::group::{
     Action, Cooldown, Facts, Group, HistoryEntry, Identity, Pause, Presence, Refusal, Request,
     Side, apply,
 };
-use crate::id::{GroupName, NodeName, SessionId};
-use crate::line::{Line, Ticket};
-use crate::undo::Undo;
-use crate::write::{Write, Written};
+use reboot_core::id::{GroupName, NodeName, SessionId};
+use reboot_core::line::{Line, Ticket};
+use reboot_core::undo::Undo;
+use reboot_core::write::{Write, Written};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_MS: u64 = 86_400_000;
@@ -40,11 +40,11 @@ struct Known {
 
 /// The store.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Store {
-    pub(super) now_ms: u64,
-    pub(super) revision: u64,
-    pub(super) pause: Option<Pause>,
-    pub(super) history: Vec<HistoryEntry>,
+pub struct Store {
+    pub now_ms: u64,
+    pub revision: u64,
+    pub pause: Option<Pause>,
+    pub history: Vec<HistoryEntry>,
     groups: BTreeMap<GroupName, Slots>,
     nodes: BTreeMap<NodeName, Known>,
     leases: BTreeMap<SessionId, Lease>,
@@ -54,7 +54,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Lets time pass; what has ended goes, and waiters hear of it.
-    pub(super) fn advance(&mut self, now_ms: u64) {
+    pub fn advance(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         let before = self.leases.len();
         self.leases.retain(|_, lease| lease.ends_ms > now_ms);
@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// When the next lease or timer ends.
-    pub(super) fn next_end_ms(&self) -> Option<u64> {
+    pub fn next_end_ms(&self) -> Option<u64> {
         let leases = self.leases.values().map(|lease| lease.ends_ms);
         let timers = self.groups.values().flat_map(|slots| {
             let cooldown = slots.cooldown.iter().map(|(_, ends_ms)| *ends_ms);
@@ -102,7 +102,7 @@ impl Store {
 // === impl Store: looks ===
 
 impl Store {
-    pub(super) fn look(&self) -> Fleet {
+    pub fn look(&self) -> Fleet {
         Fleet {
             revision: self.revision,
             groups: self
@@ -155,12 +155,12 @@ impl Store {
     }
 
     /// The record of the group, when there is one.
-    pub(super) fn group(&self, name: &GroupName) -> Option<&Group> {
+    pub fn group(&self, name: &GroupName) -> Option<&Group> {
         self.groups.get(name)?.group.as_ref()
     }
 
     /// What a broken hold left to be undone on a node.
-    pub(super) fn owed(&self, node: &NodeName) -> Undo {
+    pub fn owed(&self, node: &NodeName) -> Undo {
         self.nodes
             .get(node)
             .map_or_else(Undo::default, |known| known.owed.clone())
@@ -170,7 +170,7 @@ impl Store {
 // === impl Store: writes ===
 
 impl Store {
-    pub(super) fn write(&mut self, write: &Write) -> Result<Written, Refusal> {
+    pub fn write(&mut self, write: &Write) -> Result<Written, Refusal> {
         match write {
             Write::OpenSession {
                 session,

@@ -2,16 +2,16 @@
 //! is left behind by a release, and every agent waits for something that will come.
 
 use super::machine::Machine;
-use super::world::{Happening, World};
-use crate::agent::{Agent, Effect, Event, Purpose, Stage, Step, Tag, Timer};
-use crate::group::{Action, Hold, Phase};
-use crate::write::Write;
+use super::{Happening, World};
+use reboot_core::agent::{Agent, Effect, Event, Purpose, Stage, Step, Tag, Timer};
+use reboot_core::group::{Action, Hold, Phase};
+use reboot_core::write::Write;
 
 /// At most so many commands a need and boot, the second only after the timeout.
 const COMMANDS_MAX: usize = 2;
 
 /// After everything that happens.
-pub(super) fn check(world: &World) {
+pub fn check(world: &World) {
     for (at, machine) in world.machines.iter().enumerate() {
         assert!(
             !is_going_down(machine) || machine.was_broken || is_durable(world, machine),
@@ -47,7 +47,7 @@ fn is_durable(world: &World, machine: &Machine) -> bool {
 }
 
 /// I2, I4: at the very start of the command.
-pub(super) fn may_issue(world: &World, at: usize) {
+pub fn may_issue(world: &World, at: usize) {
     let machine = &world.machines[at];
     let identity = &machine.settings.identity;
     if !machine.was_broken {
@@ -76,7 +76,7 @@ pub(super) fn may_issue(world: &World, at: usize) {
 }
 
 /// I8: a release by its own node leaves nothing changed.
-pub(super) fn committed(machine: &Machine, write: &Write) {
+pub fn committed(machine: &Machine, write: &Write) {
     if let Write::Ask { request, .. } = write
         && let Action::Release { .. } = request.action
     {
@@ -104,10 +104,10 @@ fn is_awaited(world: &World, at: usize, agent: &Agent) -> bool {
     let timer = |timer: Timer| machine.timers.contains_key(&timer);
     let pass = |purpose: Purpose| {
         let is_it = agent
-            .pass
+            .pass()
             .as_ref()
             .is_some_and(|pass| pass.purpose == purpose);
-        let id = agent.pass.as_ref().map(|pass| pass.id);
+        let id = agent.pass().map(|pass| pass.id);
         is_it && effect(&|it| matches!(it, Effect::Look { pass, .. } if Some(*pass) == id))
     };
     let asks = || write(&|tag| matches!(tag, Tag::Ask(_))) || timer(Timer::Retry);

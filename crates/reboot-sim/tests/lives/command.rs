@@ -1,10 +1,10 @@
 //! The command: started only on fresh verdicts and a mark on disk, tried twice at the most.
 
-use super::machine::{Command, Kit, Machine, settings};
-use super::world::World;
-use crate::agent::{Mode, Settings, Stage, Step};
-use crate::outcome::Outcome;
-use crate::write::Write;
+use reboot_core::agent::{Mode, Settings, Stage, Step};
+use reboot_core::outcome::Outcome;
+use reboot_core::write::Write;
+use reboot_sim::world::World;
+use reboot_sim::world::{Command, Kit, Machine, settings};
 
 const MINUTE_MS: u64 = 60_000;
 

@@ -1,8 +1,8 @@
 //! Fleets that roll: everybody reboots, nobody overtakes, never more than `max` at a time.
 
-use super::machine::{Machine, settings};
-use super::world::World;
-use crate::outcome::Outcome;
+use reboot_core::outcome::Outcome;
+use reboot_sim::world::World;
+use reboot_sim::world::{Machine, settings};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -59,7 +59,7 @@ fn every_fleet_rolls_to_its_end() {
 fn who_came_first_goes_first() {
     for seed in 0..8 {
         let mut world = fleet(seed, 1, 1);
-        world.operate(crate::group::Action::SetMax {
+        world.operate(reboot_core::group::Action::SetMax {
             max: 0,
             by: "operator".to_owned(),
         });
@@ -68,7 +68,7 @@ fn who_came_first_goes_first() {
             world.add(Machine::new(settings(&format!("node-{at}"), 1)));
         }
         world.run_for(20_000);
-        world.operate(crate::group::Action::SetMax {
+        world.operate(reboot_core::group::Action::SetMax {
             max: 1,
             by: "operator".to_owned(),
         });

@@ -1,22 +1,22 @@
 //! A machine: what its agent finds there, what survives a crash, and what happens to it.
 
-use crate::agent::{
+use reboot_core::agent::{
     Agent, Effect, Look, Mode, News, Notebook, ScriptPhase, Settings, Sight, Timer, Zone,
 };
-use crate::backoff::Backoff;
-use crate::boot::BootIdentity;
-use crate::gates::{Local, ScriptVerdict};
-use crate::group::Identity;
-use crate::id::{GroupName, Instance, MachineId, NodeName};
-use crate::need::Detection;
-use crate::outcome::Outcome;
-use crate::policy::Policies;
-use crate::window::Windows;
+use reboot_core::backoff::Backoff;
+use reboot_core::boot::BootIdentity;
+use reboot_core::gates::{Local, ScriptVerdict};
+use reboot_core::group::Identity;
+use reboot_core::id::{GroupName, Instance, MachineId, NodeName};
+use reboot_core::need::Detection;
+use reboot_core::outcome::Outcome;
+use reboot_core::policy::Policies;
+use reboot_core::window::Windows;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the reboot command does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Command {
+pub enum Command {
     /// It starts, and the machine goes down.
     Reboots,
     /// It cannot be started.
@@ -31,62 +31,62 @@ pub(super) enum Command {
 
 /// What the agent finds on the machine.
 #[derive(Clone, Debug)]
-pub(super) struct Kit {
-    pub(super) kill_switch: bool,
-    pub(super) need: Option<&'static str>,
+pub struct Kit {
+    pub kill_switch: bool,
+    pub need: Option<&'static str>,
     /// The need is there again after the reboot.
-    pub(super) need_survives: bool,
-    pub(super) blocked_phases: BTreeSet<ScriptPhase>,
-    pub(super) script_ms: u64,
-    pub(super) hooks: Vec<&'static str>,
-    pub(super) hooks_fail: bool,
-    pub(super) undo_fails: bool,
-    pub(super) post_hooks_fail: bool,
-    pub(super) disk_fails: bool,
+    pub need_survives: bool,
+    pub blocked_phases: BTreeSet<ScriptPhase>,
+    pub script_ms: u64,
+    pub hooks: Vec<&'static str>,
+    pub hooks_fail: bool,
+    pub undo_fails: bool,
+    pub post_hooks_fail: bool,
+    pub disk_fails: bool,
     /// How long the disk takes to sync.
-    pub(super) disk_ms: u64,
-    pub(super) command: Command,
+    pub disk_ms: u64,
+    pub command: Command,
 }
 
 /// A reboot command that was started.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Issued {
-    pub(super) boot: u32,
-    pub(super) need: Option<&'static str>,
-    pub(super) at_ms: u64,
+pub struct Issued {
+    pub boot: u32,
+    pub need: Option<&'static str>,
+    pub at_ms: u64,
 }
 
 /// A machine with its agent.
-pub(super) struct Machine {
-    pub(super) settings: Settings,
-    pub(super) kit: Kit,
-    pub(super) disk: Notebook,
+pub struct Machine {
+    pub settings: Settings,
+    pub kit: Kit,
+    pub disk: Notebook,
     /// What hooks did and nobody undid.
-    pub(super) changes: BTreeSet<String>,
-    pub(super) agent: Option<Agent>,
-    pub(super) is_up: bool,
-    pub(super) boot: u32,
-    pub(super) booted_ms: u64,
+    pub changes: BTreeSet<String>,
+    pub agent: Option<Agent>,
+    pub is_up: bool,
+    pub boot: u32,
+    pub booted_ms: u64,
     /// Counts the runs of the agent; what belongs to an earlier one is void.
-    pub(super) run: u32,
-    pub(super) timers: BTreeMap<Timer, u64>,
+    pub run: u32,
+    pub timers: BTreeMap<Timer, u64>,
     /// The revision already seen, and when the wait ends by itself.
-    pub(super) waiter: Option<(u64, u64)>,
-    pub(super) dead_former: Option<Instance>,
+    pub waiter: Option<(u64, u64)>,
+    pub dead_former: Option<Instance>,
     /// The process is held up until then.
-    pub(super) paused_until_ms: u64,
+    pub paused_until_ms: u64,
     /// Until when each of the two write queues is busy.
-    pub(super) queues_ms: [u64; 2],
+    pub queues_ms: [u64; 2],
     /// Events the agent has taken, over all its runs.
-    pub(super) events: usize,
-    pub(super) commands: Vec<Issued>,
-    pub(super) news: Vec<News>,
+    pub events: usize,
+    pub commands: Vec<Issued>,
+    pub news: Vec<News>,
     /// The operator broke a hold: I1 does not count what follows in this boot.
-    pub(super) was_broken: bool,
+    pub was_broken: bool,
 }
 
 /// Sensible settings of a node; stories change what they are about.
-pub(super) fn settings(name: &str, max: u32) -> Settings {
+pub fn settings(name: &str, max: u32) -> Settings {
     Settings {
         identity: Identity {
             node: NodeName::new(name).unwrap(),
@@ -145,7 +145,7 @@ impl Default for Kit {
 
 impl Kit {
     /// What a look at the machine sees; the fleet is not here.
-    pub(super) fn see(&self, look: Look) -> Sight {
+    pub fn see(&self, look: Look) -> Sight {
         match look {
             Look::Local => Sight::Local(Local {
                 kill_switch: Ok(self.kill_switch),
@@ -165,7 +165,7 @@ impl Kit {
     }
 
     /// How long an effect takes on the machine, in milliseconds.
-    pub(super) fn duration_ms(&self, effect: &Effect) -> u64 {
+    pub fn duration_ms(&self, effect: &Effect) -> u64 {
         match effect {
             Effect::Look {
                 look: Look::Health(_),
@@ -181,7 +181,7 @@ impl Kit {
 // === impl Machine ===
 
 impl Machine {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings) -> Self {
         Self {
             settings,
             kit: Kit::default(),
@@ -204,17 +204,17 @@ impl Machine {
         }
     }
 
-    pub(super) fn name(&self) -> &NodeName {
+    pub fn name(&self) -> &NodeName {
         &self.settings.identity.node
     }
 
     /// Whether it is up, in this boot.
-    pub(super) fn is_in(&self, boot: u32) -> bool {
+    pub fn is_in(&self, boot: u32) -> bool {
         self.is_up && self.boot == boot
     }
 
     /// A new run of the agent, with what the disk says.
-    pub(super) fn start(&mut self, seed: u64) {
+    pub fn start(&mut self, seed: u64) {
         let machine = self.settings.identity.machine_id.clone();
         self.run += 1;
         let identity = &mut self.settings.identity;
@@ -230,7 +230,7 @@ impl Machine {
 
     /// The agent's process is gone; what it had under way is void. Its lock file is free, and
     /// proves it dead to the next run in this boot.
-    pub(super) fn end_process(&mut self) {
+    pub fn end_process(&mut self) {
         self.run += 1;
         self.dead_former = self.agent.take().map(|it| it.settings.identity.instance);
         self.timers.clear();
@@ -238,7 +238,7 @@ impl Machine {
     }
 
     /// The machine is off; its next boot has no lock file.
-    pub(super) fn end_boot(&mut self) {
+    pub fn end_boot(&mut self) {
         self.end_process();
         self.dead_former = None;
         self.is_up = false;
@@ -246,13 +246,13 @@ impl Machine {
     }
 
     /// The last outcome that was told.
-    pub(super) fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<Outcome> {
         let report = self.agent.as_ref()?.report.as_ref()?;
         Some(report.outcome)
     }
 
     /// Every outcome told so far, each change once.
-    pub(super) fn outcomes(&self) -> Vec<Outcome> {
+    pub fn outcomes(&self) -> Vec<Outcome> {
         let told = self.news.iter().filter_map(|news| match news {
             News::Outcome {
                 report,
@@ -264,12 +264,12 @@ impl Machine {
     }
 
     /// Whether nothing is to be done here any more: up, no need, nothing left changed.
-    pub(super) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.is_up && self.kit.need.is_none() && self.changes.is_empty() && self.is_resting()
     }
 
     /// Whether the agent lies between passes and has no hold.
-    pub(super) fn is_resting(&self) -> bool {
+    pub fn is_resting(&self) -> bool {
         let agent = self.agent.as_ref();
         agent.is_some_and(|agent| agent.activity() == "idle" && agent.hold.is_none())
     }

@@ -1,0 +1,4 @@
+//! The rules in virtual time: whole fleets of the very agents and transitions that ship.
+
+pub mod store;
+pub mod world;
