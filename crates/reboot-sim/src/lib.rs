@@ -1,4 +1,5 @@
 //! The rules in virtual time: whole fleets of the very agents and transitions that ship.
 
 pub mod store;
+pub mod violation;
 pub mod world;

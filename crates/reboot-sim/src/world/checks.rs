@@ -12,6 +12,8 @@ const COMMANDS_MAX: usize = 2;
 
 /// After everything that happens.
 pub fn check(world: &World) {
+    let violation = world.store.log.violations.first();
+    assert!(violation.is_none(), "{violation:?}");
     for (at, machine) in world.machines.iter().enumerate() {
         assert!(
             !is_going_down(machine) || machine.was_broken || is_durable(world, machine),

@@ -109,10 +109,17 @@ fn verdicts_too_old_at_the_fences_reply_stop_the_command() {
         true,
     ));
     world.reach(0, &Stage::Holding(Step::Issuing));
-    let fences = world.store.history.iter().filter(|it| it.event == "fence");
+    let fences = world
+        .store
+        .log
+        .log
+        .history
+        .iter()
+        .filter(|it| it.event == "fence");
     assert_eq!(fences.count(), 2, "the first was undone, I7");
     let ways = world
         .store
+        .log
         .history
         .iter()
         .filter(|it| it.event == "release");
@@ -138,6 +145,7 @@ fn a_dry_run_claims_once_a_need_and_never_goes_further() {
     world.run_for(60 * MINUTE_MS);
     let verbs: Vec<_> = world
         .store
+        .log
         .history
         .iter()
         .map(|it| it.event.as_str())
@@ -146,7 +154,11 @@ fn a_dry_run_claims_once_a_need_and_never_goes_further() {
     assert_eq!(world.machines[0].outcome(), Some(Outcome::Ready));
     world.machines[0].kit.need = Some("another");
     world.run_for(10 * MINUTE_MS);
-    assert_eq!(world.store.history.len(), 4, "another need, another claim");
+    assert_eq!(
+        world.store.log.history.len(),
+        4,
+        "another need, another claim"
+    );
     assert_eq!((world.machines[0].commands.len(), world.holders()), (0, 0));
 }
 

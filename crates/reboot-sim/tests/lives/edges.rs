@@ -277,7 +277,7 @@ fn a_fence_whose_reply_was_lost_before_the_store_went_away_is_found_again() {
         |write| matches!(write, Write::Ask { request, .. } if request.action.verb() == "fence"),
         true,
     ));
-    let is_fenced = |world: &World| world.store.history.iter().any(|it| it.event == "fence");
+    let is_fenced = |world: &World| world.store.log.history.iter().any(|it| it.event == "fence");
     assert!(world.run_until(MINUTE_MS, is_fenced));
     world.run_for(9_000);
     world.store_down_until_ms = world.now_ms + 15_000;

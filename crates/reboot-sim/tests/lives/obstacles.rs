@@ -33,7 +33,7 @@ fn a_kill_switch_before_the_pass_is_told_and_lifts() {
     world.run_for(5 * MINUTE_MS);
     assert_eq!(world.machines[0].outcome(), Some(Outcome::KillSwitchActive));
     assert!(
-        world.store.history.is_empty(),
+        world.store.log.history.is_empty(),
         "nothing was asked of the group"
     );
     goes_on(world, |world| world.machines[0].kit.kill_switch = false);

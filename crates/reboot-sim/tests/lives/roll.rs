@@ -27,6 +27,7 @@ fn one_node_reboots_and_releases() {
     assert_eq!(world.machines[0].outcome(), Some(Outcome::NoAction));
     let verbs: Vec<&str> = world
         .store
+        .log
         .history
         .iter()
         .map(|it| it.event.as_str())
@@ -83,12 +84,17 @@ fn who_came_first_goes_first() {
 fn a_freed_slot_goes_to_the_next_at_once() {
     let mut world = fleet(3, 2, 1);
     assert!(world.run_until(HOUR_MS, |world| {
-        let history = &world.store.history;
+        let history = &world.store.log.history;
         history.iter().any(|it| it.event == "release")
     }));
     let freed_ms = world.now_ms;
     let is_claimed = |world: &World| {
-        let claims = world.store.history.iter().filter(|it| it.event == "claim");
+        let claims = world
+            .store
+            .log
+            .history
+            .iter()
+            .filter(|it| it.event == "claim");
         claims.count() == 2
     };
     assert!(world.run_until(HOUR_MS, is_claimed));
