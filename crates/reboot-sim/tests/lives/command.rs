@@ -112,7 +112,6 @@ fn verdicts_too_old_at_the_fences_reply_stop_the_command() {
     let fences = world
         .store
         .log
-        .log
         .history
         .iter()
         .filter(|it| it.event == "fence");
