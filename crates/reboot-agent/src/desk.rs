@@ -1,5 +1,6 @@
 //! The way to the store: writes in the order the agent asked for them, each with a deadline.
 
+use crate::failpoints::{Failpoints, write_name};
 use crate::report::Report;
 use reboot_core::agent::{Event, Tag};
 use reboot_core::write::{Trouble, Write, Written};
@@ -30,10 +31,17 @@ impl Desk {
         store: &Arc<dyn Store>,
         reports: &mpsc::Sender<Report>,
         tasks: &mut JoinSet<()>,
+        failpoints: &Failpoints,
     ) -> Self {
         let mut clerk = || {
             let (queue, waiting) = mpsc::channel(QUEUE_LENGTH);
-            tasks.spawn(serve(Arc::clone(store), waiting, reports.clone()));
+            let failpoints = failpoints.clone();
+            tasks.spawn(serve(
+                Arc::clone(store),
+                waiting,
+                reports.clone(),
+                failpoints,
+            ));
             queue
         };
         Self {
@@ -61,9 +69,13 @@ async fn serve(
     store: Arc<dyn Store>,
     mut waiting: mpsc::Receiver<(Tag, Write)>,
     reports: mpsc::Sender<Report>,
+    failpoints: Failpoints,
 ) {
     while let Some((tag, write)) = waiting.recv().await {
+        let name = write_name(&write);
+        failpoints.before(name);
         let result = within_deadline(store.write(write)).await;
+        failpoints.after(name);
         if reports
             .send(Report::Event(Event::Wrote { tag, result }))
             .await

@@ -1,5 +1,6 @@
 //! The effects on the machine itself: each runs as a task and reports its result.
 
+use crate::failpoints::{Failpoints, look_name};
 use crate::node::{Method, Node};
 use crate::report::{Report, send};
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ const LAST_WORDS_CHARS_MAX: usize = 200;
 pub(crate) struct Hands {
     node: Arc<Node>,
     reports: mpsc::Sender<Report>,
+    failpoints: Failpoints,
 }
 
 type Variables = Vec<(String, String)>;
@@ -33,8 +35,16 @@ type Variables = Vec<(String, String)>;
 // === impl Hands: looking ===
 
 impl Hands {
-    pub(crate) fn new(node: Arc<Node>, reports: mpsc::Sender<Report>) -> Self {
-        Self { node, reports }
+    pub(crate) fn new(
+        node: Arc<Node>,
+        reports: mpsc::Sender<Report>,
+        failpoints: Failpoints,
+    ) -> Self {
+        Self {
+            node,
+            reports,
+            failpoints,
+        }
     }
 
     /// Starts a look; the answer comes as `Saw`.
@@ -45,16 +55,24 @@ impl Hands {
         look: Look,
         (slot, half): (SlotState, Half),
     ) {
-        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let (node, reports, failpoints) = self.parts();
         tasks.spawn(async move {
+            failpoints.before(look_name(look));
             let sight = match look {
                 Look::Local => Sight::Local(look_locally(&node).await),
                 Look::Detectors => Sight::Detection(detect(&node, half, &reports).await),
                 Look::Health(phase) => Sight::Health(check(&node, phase, slot, &reports).await),
                 Look::Fleet => return, // the shell's, not ours
             };
+            failpoints.after(look_name(look));
             send(&reports, Event::Saw { pass, look, sight }).await;
         });
+    }
+
+    /// What a task takes with it.
+    fn parts(&self) -> (Arc<Node>, mpsc::Sender<Report>, Failpoints) {
+        let node = Arc::clone(&self.node);
+        (node, self.reports.clone(), self.failpoints.clone())
     }
 
     fn variables(&self, phase: &str) -> Variables {
@@ -161,43 +179,51 @@ fn with_last_words(why: &str, run: &HealthRun) -> String {
 impl Hands {
     /// Puts the notebook on disk before it returns.
     pub(crate) fn save(&self, notebook: &Notebook) -> Result<(), String> {
-        journal::save(&self.node.state_dir, notebook).map_err(|error| error.to_string())
+        self.failpoints.before("save");
+        let saved = journal::save(&self.node.state_dir, notebook);
+        self.failpoints.after("save");
+        saved.map_err(|error| error.to_string())
     }
 
     /// The names of the pre-reboot hooks.
     pub(crate) fn plan_hooks(&self) -> Result<Vec<String>, String> {
-        hook_names(&self.node.hooks_dir.join("pre-reboot.d"))
+        self.failpoints.before("plan-hooks");
+        let names = hook_names(&self.node.hooks_dir.join("pre-reboot.d"));
+        self.failpoints.after("plan-hooks");
+        names
     }
 
     /// Runs the pre-reboot hooks of these names.
     pub(crate) fn run_hooks(&self, tasks: &mut JoinSet<()>, names: Vec<String>) {
-        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let (node, reports, failpoints) = self.parts();
         let variables = self.variables("pre-reboot");
         tasks.spawn(async move {
             let dir = node.hooks_dir.join("pre-reboot.d");
-            let result = run_named(&dir, &names, &variables, &node).await;
+            let points = (&failpoints, "pre-hook");
+            let result = run_named(&dir, &names, &variables, &node, points).await;
             send(&reports, Event::Hooked(result)).await;
         });
     }
 
     /// Undoes the named changes, newest first.
     pub(crate) fn undo(&self, tasks: &mut JoinSet<()>, undo: Undo) {
-        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let (node, reports, failpoints) = self.parts();
         let variables = self.variables("undo");
         tasks.spawn(async move {
-            let result = undo_all(&node, &undo, &variables).await;
+            let result = undo_all(&node, &undo, &variables, &failpoints).await;
             send(&reports, Event::Undone(result)).await;
         });
     }
 
     /// Runs every post-reboot hook.
     pub(crate) fn run_post_hooks(&self, tasks: &mut JoinSet<()>) {
-        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let (node, reports, failpoints) = self.parts();
         let variables = self.variables("post-reboot");
         tasks.spawn(async move {
             let dir = node.hooks_dir.join("post-reboot.d");
+            let points = (&failpoints, "post-hook");
             let result = match hook_names(&dir) {
-                Ok(names) => run_named(&dir, &names, &variables, &node).await,
+                Ok(names) => run_named(&dir, &names, &variables, &node, points).await,
                 Err(error) => Err(error),
             };
             send(&reports, Event::PostHooked(result)).await;
@@ -207,18 +233,26 @@ impl Hands {
     /// Tells the users.
     pub(crate) fn wall(&self, tasks: &mut JoinSet<()>, delay_secs: u64) {
         let message = format!("This machine will be rebooted in {delay_secs} seconds.");
-        tasks.spawn(async move { drop(command::wall(&message).await) });
+        let failpoints = self.failpoints.clone();
+        tasks.spawn(async move {
+            failpoints.before("wall");
+            drop(command::wall(&message).await);
+            failpoints.after("wall");
+        });
     }
 
     /// Starts the reboot.
     pub(crate) fn issue_reboot(&self, tasks: &mut JoinSet<()>) {
-        let (node, reports) = (Arc::clone(&self.node), self.reports.clone());
+        let (node, reports, failpoints) = self.parts();
         tasks.spawn(async move {
-            match &node.method {
-                Method::Command(argv) => run_command(argv, &reports).await,
-                Method::Logind => tell_bus(node.bus.reboot().await, &reports).await,
-                Method::Soft => tell_bus(node.bus.soft_reboot().await, &reports).await,
-            }
+            failpoints.before("issue-reboot");
+            let answer = match &node.method {
+                Method::Command(argv) => return run_command(argv, &reports, &failpoints).await,
+                Method::Logind => node.bus.reboot().await,
+                Method::Soft => node.bus.soft_reboot().await,
+            };
+            failpoints.after("issue-reboot");
+            tell_bus(answer, &reports).await;
         });
     }
 
@@ -226,7 +260,10 @@ impl Hands {
     pub(crate) fn mark_returned(&self, need: &str, number: u64) -> Result<(), String> {
         let at = Timestamp::now().to_string();
         let marker = serde_json::json!({ "at": at, "need": need, "hold": number });
-        journal::mark(&self.node.run_dir, "rebooted", &marker).map_err(|error| error.to_string())
+        self.failpoints.before("mark-returned");
+        let marked = journal::mark(&self.node.run_dir, "rebooted", &marker);
+        self.failpoints.after("mark-returned");
+        marked.map_err(|error| error.to_string())
     }
 }
 
@@ -240,13 +277,16 @@ async fn run_named(
     names: &[String],
     variables: &Variables,
     node: &Node,
+    (failpoints, effect): (&Failpoints, &'static str),
 ) -> Result<(), String> {
     let found = hooks::list(dir).map_err(|error| error.to_string())?;
     for name in names {
         let Some(hook) = found.iter().find(|hook| &hook.name == name) else {
             return Err(format!("hook {name} has vanished from {}", dir.display()));
         };
+        failpoints.before(effect);
         let finished = hooks::run_one(hook, variables, node.hook_timeout).await;
+        failpoints.after(effect);
         if !finished.is_success() {
             let said = finished.output.trim();
             let path = hook.path.display();
@@ -259,15 +299,22 @@ async fn run_named(
     Ok(())
 }
 
-async fn undo_all(node: &Node, undo: &Undo, variables: &Variables) -> Result<(), String> {
-    let mut names: Vec<String> = undo.newest_first().map(str::to_owned).collect();
-    names.reverse(); // the host wants them oldest first
+async fn undo_all(
+    node: &Node,
+    undo: &Undo,
+    variables: &Variables,
+    failpoints: &Failpoints,
+) -> Result<(), String> {
     let dir = node.hooks_dir.join("pre-reboot.d");
-    let (_, failed) = hooks::undo_all(&dir, &names, variables, node.hook_timeout).await;
-    let failed: Vec<String> = failed
-        .into_iter()
-        .map(|(name, why)| format!("{name}: {why}"))
-        .collect();
+    let mut failed = Vec::new();
+    for name in undo.newest_first() {
+        failpoints.before("undo");
+        let name = [name.to_owned()];
+        let (_, not_undone) = hooks::undo_all(&dir, &name, variables, node.hook_timeout).await;
+        failpoints.after("undo");
+        let told = not_undone.into_iter();
+        failed.extend(told.map(|(name, why)| format!("{name}: {why}")));
+    }
     match failed.is_empty() {
         true => Ok(()),
         false => Err(format!(
@@ -277,12 +324,15 @@ async fn undo_all(node: &Node, undo: &Undo, variables: &Variables) -> Result<(),
     }
 }
 
-async fn run_command(argv: &[String], reports: &mpsc::Sender<Report>) {
-    match command::issue(argv).await {
+async fn run_command(argv: &[String], reports: &mpsc::Sender<Report>, failpoints: &Failpoints) {
+    let issued = command::issue(argv).await;
+    failpoints.after("issue-reboot");
+    match issued {
         Issued::NotStarted(why) => send(reports, Event::Issued(Issue::NotStarted(why))).await,
         Issued::Started { exit, .. } => {
             send(reports, Event::Issued(Issue::Started)).await;
             let Ok(exit) = exit.await else { return };
+            failpoints.after("await-command");
             let is_success = exit == Exit::Code(0);
             let how = format!("the reboot command ended: {exit}");
             send(reports, Event::Issued(Issue::Ended { is_success, how })).await;

@@ -5,12 +5,16 @@
 
 mod alarm;
 mod desk;
+mod failpoints;
 mod hands;
 mod node;
 mod observer;
 mod report;
 mod shell;
 
+pub use failpoints::Failpoints;
+#[cfg(debug_assertions)]
+pub use failpoints::ParseError;
 pub use node::{Method, Node};
 pub use observer::Observer;
 pub use shell::{Control, Shell};

@@ -2,6 +2,7 @@
 
 use crate::alarm::Alarm;
 use crate::desk::{Desk, STORE_TIMEOUT};
+use crate::failpoints::{Failpoints, look_name};
 use crate::hands::Hands;
 use crate::node::Node;
 use crate::observer::Observer;
@@ -52,6 +53,7 @@ pub struct Shell {
     watch: FileWatch,
     hint_from: Instant,
     offered: Option<Box<Node>>,
+    failpoints: Failpoints,
 }
 
 // === impl Shell ===
@@ -63,15 +65,16 @@ impl Shell {
         node: Node,
         store: Arc<dyn Store>,
         observer: Box<dyn Observer>,
+        failpoints: Failpoints,
     ) -> Self {
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
         let mut tasks = JoinSet::new();
-        let desk = Desk::open(&store, &sender, &mut tasks);
+        let desk = Desk::open(&store, &sender, &mut tasks, &failpoints);
         let poll = Duration::from_millis(agent.settings.check_interval_ms);
         let watch = FileWatch::new(node.watched_paths(), poll);
         let node = Arc::new(node);
         Self {
-            hands: Hands::new(Arc::clone(&node), sender.clone()),
+            hands: Hands::new(Arc::clone(&node), sender.clone(), failpoints.clone()),
             agent,
             node,
             store,
@@ -87,6 +90,7 @@ impl Shell {
             watch,
             hint_from: Instant::now(),
             offered: None,
+            failpoints,
         }
     }
 
@@ -196,7 +200,7 @@ impl Shell {
             Effect::IssueReboot => self.hands.issue_reboot(tasks),
             Effect::MarkReturned { need, number } => self.mark_returned(&need, number),
             Effect::Tell(news) => self.tell(&news),
-            Effect::Exit => {}
+            Effect::Exit => self.failpoints.before("exit"),
         }
     }
 
@@ -214,7 +218,8 @@ impl Shell {
         let poll = Duration::from_millis(self.agent.settings.check_interval_ms);
         self.watch = FileWatch::new(node.watched_paths(), poll);
         self.node = Arc::new(node);
-        self.hands = Hands::new(Arc::clone(&self.node), self.sender.clone());
+        let (sender, failpoints) = (self.sender.clone(), self.failpoints.clone());
+        self.hands = Hands::new(Arc::clone(&self.node), sender, failpoints);
     }
 
     fn mark_returned(&mut self, need: &str, number: u64) {
@@ -229,12 +234,15 @@ impl Shell {
 
     fn look_at_fleet(&mut self, pass: u64) {
         let (store, sender) = (Arc::clone(&self.store), self.sender.clone());
+        let failpoints = self.failpoints.clone();
         self.tasks.spawn(async move {
+            failpoints.before(look_name(Look::Fleet));
             let secs = STORE_TIMEOUT.as_secs();
             let late = Trouble::Unavailable(format!("the store did not answer within {secs} s"));
             let fleet = timeout(STORE_TIMEOUT, store.look())
                 .await
                 .unwrap_or(Err(late));
+            failpoints.after(look_name(Look::Fleet));
             let sight = Sight::Fleet(fleet.map(Arc::new));
             let event = Event::Saw {
                 pass,

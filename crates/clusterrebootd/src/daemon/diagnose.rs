@@ -7,7 +7,7 @@ use crate::config::{Settings, StoreSettings};
 use crate::exit::ExitCode;
 use crate::report::{detector_json, detector_text, script_json, script_text};
 use anyhow::Result;
-use reboot_agent::{Method, Observer, Shell};
+use reboot_agent::{Failpoints, Method, Observer, Shell};
 use reboot_core::agent::{Agent, Ending, Half, Mode, News, Notebook, ScriptPhase};
 use reboot_core::outcome::Report;
 use reboot_host::detector::DetectorReport;
@@ -58,7 +58,9 @@ pub(crate) async fn diagnose(
     let observer = Box::new(collector.clone());
     let (_controls, inbox) = mpsc::channel(1);
     let agent = Agent::new(told, notebook, 0);
-    let agent = Shell::new(agent, machine, store, observer).run(inbox).await;
+    let failpoints = Failpoints::default();
+    let shell = Shell::new(agent, machine, store, observer, failpoints);
+    let agent = shell.run(inbox).await;
     let exit = run::exit_code(&agent);
     let Some(report) = &agent.report else {
         return Ok((String::new(), exit));

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod diagnose;
+mod failpoints;
 mod observe;
 mod run;
 mod signals;

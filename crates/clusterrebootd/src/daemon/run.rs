@@ -1,5 +1,6 @@
 //! A daemon's life: from its configuration to its exit code.
 
+use super::failpoints::failpoints;
 use super::observe::Teller;
 use super::signals::{Signals, Wish};
 use super::systemd::ServiceManager;
@@ -65,7 +66,7 @@ pub(crate) async fn serve(settings: Settings, args: &RunArgs, log: Log) -> Resul
     }
     let observer = Box::new(Teller::new(log.clone(), metrics, ServiceManager::default()));
     let (controls, inbox) = mpsc::channel(CONTROLS_MAX);
-    let life = Shell::new(agent, machine, store, observer).run(inbox);
+    let life = Shell::new(agent, machine, store, observer, failpoints()?).run(inbox);
     log.event(
         Event::DaemonStarted,
         LogLevel::Info,
