@@ -83,8 +83,15 @@ fn count_of(finished: &Finished) -> Option<u64> {
 
 fn first_line(path: &Path) -> Result<String, HostError> {
     let read = || -> io::Result<String> {
-        let mut line = String::new();
-        BufReader::new(File::open(path)?.take(LINE_BYTES_MAX)).read_line(&mut line)?;
+        let mut line = Vec::new();
+        BufReader::new(File::open(path)?.take(LINE_BYTES_MAX)).read_until(b'\n', &mut line)?;
+        // Cut off, two ids that differ at their ends would pass for one.
+        if line.len() as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n") {
+            let cause = format!("its first line has {LINE_BYTES_MAX} bytes or more, no id does");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+        }
+        let line = String::from_utf8(line)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Ok(line.trim().to_owned())
     };
     read().map_err(|error| HostError::read(path, error))
@@ -126,6 +133,19 @@ mod tests {
             missing.to_string().ends_with("check that it exists"),
             "{missing}"
         );
+    }
+
+    #[test]
+    fn an_id_that_is_too_long_is_refused_not_cut() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for end in ["1", "2\n"] {
+            fs::write(file.path(), "a".repeat(255) + end).unwrap();
+            let error = read_identity(file.path()).unwrap_err().to_string();
+            assert!(error.contains("256 bytes or more"), "{error}");
+            assert!(machine_id(file.path()).is_err());
+        }
+        fs::write(file.path(), "a".repeat(255) + "\n").unwrap();
+        assert_eq!(read_identity(file.path()).unwrap().boot_id.len(), 255);
     }
 
     #[test]

@@ -30,6 +30,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reboot-store", &["reboot-core"]),
     ("reboot-store-etcd", &["reboot-core", "reboot-store"]),
     ("reboot-store-kube", &["reboot-core", "reboot-store"]),
+    (
+        "reboot-fuzz",
+        &["clusterrebootd", "reboot-core", "reboot-host", "reboot-store"],
+    ),
     ("reboot-core", &[]),
     ("xtask", &[]),
 ];

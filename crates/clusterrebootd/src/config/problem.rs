@@ -4,6 +4,14 @@ use super::tree::Place;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// The most problems that a report for people shows.
+const SHOWN_MAX: usize = 100;
+/// The longest piece of a message, in characters.
+const PIECE_CHARS_MAX: usize = 400;
+/// How much of a line of the file is shown before and after the place, in characters.
+const BEFORE_CHARS: usize = 80;
+const AFTER_CHARS: usize = 120;
+
 /// One problem of a configuration file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
@@ -70,13 +78,14 @@ impl Problem {
         let key = if self.key.is_empty() {
             String::new()
         } else {
-            format!("{}: ", self.key)
+            format!("{}: ", printable(&self.key))
         };
         let found = self
             .found
             .as_ref()
-            .map_or(String::new(), |found| format!("{found} "));
-        format!("{key}{found}{}: {}", self.cause, self.remedy)
+            .map_or(String::new(), |found| format!("{} ", printable(found)));
+        let (cause, remedy) = (printable(&self.cause), printable(&self.remedy));
+        format!("{key}{found}{cause}: {remedy}")
     }
 }
 
@@ -105,10 +114,12 @@ impl ConfigProblems {
         let mut report: Vec<String> = self
             .problems
             .iter()
+            .take(SHOWN_MAX)
             .map(|problem| self.render_one(problem, &paint))
             .collect();
         report.push(match self.problems.len() {
             1 => "1 problem".to_owned(),
+            count if count > SHOWN_MAX => format!("{count} problems, the first {SHOWN_MAX} shown"),
             count => format!("{count} problems"),
         });
         report.join("\n")
@@ -151,11 +162,63 @@ impl ConfigProblems {
         };
         let number = place.line.to_string();
         let margin = " ".repeat(number.len());
+        let excerpt = Excerpt::of(line, place);
+        let caret = paint.red(&"^".repeat(excerpt.width));
+        let (text, before) = (excerpt.text, excerpt.before);
+        format!("{head}\n  {number} | {text}\n  {margin} | {before}{caret}")
+    }
+}
+
+/// A text on one line, no longer than a reader can take, that does nothing to a terminal.
+fn printable(text: &str) -> String {
+    let mut printable: String = text.chars().take(PIECE_CHARS_MAX).map(visible).collect();
+    if text.chars().nth(PIECE_CHARS_MAX).is_some() {
+        printable.push('…');
+    }
+    printable
+}
+
+/// The part of a line that shows a place.
+struct Excerpt {
+    text: String,
+    /// What stands before the caret beneath it.
+    before: String,
+    /// How many carets.
+    width: usize,
+}
+
+// === impl Excerpt ===
+
+impl Excerpt {
+    fn of(line: &str, place: Place) -> Self {
+        let column = place.column.saturating_sub(1);
+        let start = column.saturating_sub(BEFORE_CHARS);
+        let cut = if start > 0 { "…" } else { "" };
+        let shown: String = line
+            .chars()
+            .skip(start)
+            .take(column - start + AFTER_CHARS)
+            .map(visible)
+            .collect();
         // A tab before the caret stays a tab, so that the two line up.
-        let before: String = line.chars().take(place.column - 1).map(blank).collect();
-        let room = line.chars().count().saturating_sub(place.column - 1);
-        let caret = paint.red(&"^".repeat(place.width.min(room).max(1)));
-        format!("{head}\n  {number} | {line}\n  {margin} | {before}{caret}")
+        let before = cut.chars().chain(shown.chars().take(column - start));
+        let before: String = before.map(blank).collect();
+        let room = shown.chars().count().saturating_sub(column - start);
+        let is_cut = line.chars().nth(column + AFTER_CHARS).is_some();
+        let end = if is_cut { "…" } else { "" };
+        Self {
+            text: format!("{cut}{shown}{end}"),
+            before,
+            width: place.width.min(room).max(1),
+        }
+    }
+}
+
+fn visible(character: char) -> char {
+    match character {
+        '\t' => '\t',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
     }
 }
 

@@ -204,9 +204,13 @@ fn join(path: &str, name: &str) -> String {
 /// The name that was probably meant.
 pub(crate) fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
+    let len = typed.chars().count();
+    let typing_mistakes_max = |name: &str| (name.chars().count() / 3).max(1);
     let distance = |name: &str| strsim::damerau_levenshtein(&typed, name);
-    let best = names.min_by_key(|name| distance(name))?;
-    (distance(best) <= (best.chars().count() / 3).max(1)).then_some(best)
+    // Comparing takes time and memory for each pair of letters, and the text may be long.
+    let may_be = |name: &&str| len.abs_diff(name.chars().count()) <= typing_mistakes_max(name);
+    let best = names.filter(may_be).min_by_key(|name| distance(name))?;
+    (distance(best) <= typing_mistakes_max(best)).then_some(best)
 }
 
 /// An explicit 0 where 0 is out of range, and an empty text or list, mean the default.

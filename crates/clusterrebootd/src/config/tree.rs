@@ -11,6 +11,8 @@ use std::collections::HashMap;
 const DEPTH_MAX: usize = 16;
 /// The most values a file may have, with aliases counted where they are used.
 const NODES_MAX: usize = 20_000;
+/// The longest that all its texts may be, in bytes, with aliases counted where they are used.
+const TEXT_BYTES_MAX: usize = 2 * super::FILE_BYTES_MAX as usize;
 
 /// Where something stands in a file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -83,7 +85,8 @@ pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
         parser,
         text,
         anchors: HashMap::new(),
-        nodes: 0,
+        weight: Weight::default(),
+        depth: 0,
         problems,
     };
     match builder.document() {
@@ -99,8 +102,16 @@ struct Builder<'text, 'problems> {
     parser: Parser<'text, granit_parser::StrInput<'text>>,
     text: &'text str,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    weight: Weight,
+    depth: usize,
     problems: &'problems mut Vec<Problem>,
+}
+
+/// How much of a file something is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    nodes: usize,
+    text_bytes: usize,
 }
 
 type Step<'text> = (Event<'text>, granit_parser::Span);
@@ -145,19 +156,19 @@ impl<'text> Builder<'text, '_> {
 
     fn node(&mut self, event: Event<'text>, span: granit_parser::Span) -> Result<Node, Problem> {
         let place = self.place(&span);
-        self.count(place, 1)?;
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_custom_tag(tag.as_deref(), place);
+                self.count(place, Weight::of_text(&text))?;
                 (scalar(&text, style, tag.as_deref()), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.refuse_custom_tag(tag.as_deref(), place);
-                (self.list()?, anchor)
+                (self.deeper(place, Self::list)?, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.refuse_custom_tag(tag.as_deref(), place);
-                (self.section()?, anchor)
+                (self.deeper(place, Self::section)?, anchor)
             }
             Event::Alias(id) => return self.alias(id, place),
             _ => (Value::Null, 0),
@@ -170,15 +181,34 @@ impl<'text> Builder<'text, '_> {
     }
 
     fn alias(&mut self, id: usize, place: Place) -> Result<Node, Problem> {
-        let node = self.anchors.get(&id).cloned().ok_or_else(|| {
+        let weight = self.anchors.get(&id).map(Weight::of).ok_or_else(|| {
             Problem::at(
                 place,
                 "the alias stands inside its own anchor",
                 "write the value out",
             )
         })?;
-        self.count(place, size(&node))?;
-        Ok(node)
+        // Before the copy is made: a short file may mean a long one.
+        self.count(place, weight)?;
+        Ok(self.anchors[&id].clone())
+    }
+
+    /// Reads a list or section. The parser's own limits do not see every way of nesting
+    /// (`[a: b: c: …`), and each level takes some of our stack.
+    fn deeper(
+        &mut self,
+        place: Place,
+        read: fn(&mut Self) -> Result<Value, Problem>,
+    ) -> Result<Value, Problem> {
+        self.count(place, Weight::of_text(""))?;
+        if self.depth == DEPTH_MAX {
+            let cause = format!("more than {DEPTH_MAX} lists and sections stand in each other");
+            return Err(Problem::at(place, &cause, "nothing here needs so many"));
+        }
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
+        value
     }
 
     fn list(&mut self) -> Result<Value, Problem> {
@@ -194,11 +224,13 @@ impl<'text> Builder<'text, '_> {
 
     fn section(&mut self) -> Result<Value, Problem> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut first_lines = HashMap::new();
         let mut merged = Vec::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
-                add_missing(&mut entries, merged);
+                merged.retain(|entry: &Entry| is_new(&mut first_lines, entry).is_ok());
+                entries.extend(merged);
                 return Ok(Value::Section(entries));
             }
             let key = self.node(event, span)?;
@@ -214,30 +246,24 @@ impl<'text> Builder<'text, '_> {
             };
             if plain && text == "<<" {
                 merged.extend(merged_entries(value));
-            } else {
-                self.add(
-                    &mut entries,
-                    Entry {
-                        key: text,
-                        place: key.place,
-                        value,
-                    },
-                );
+                continue;
+            }
+            let entry = Entry {
+                key: text,
+                place: key.place,
+                value,
+            };
+            match is_new(&mut first_lines, &entry) {
+                Ok(()) => entries.push(entry),
+                Err(line) => self.given_twice(&entry, line),
             }
         }
     }
 
-    fn add(&mut self, entries: &mut Vec<Entry>, entry: Entry) {
-        let Some(first) = entries.iter().find(|other| other.key == entry.key) else {
-            entries.push(entry);
-            return;
-        };
-        let cause = format!("is given twice, first in line {}", first.place.line);
+    fn given_twice(&mut self, entry: &Entry, first_line: usize) {
+        let cause = format!("is given twice, first in line {first_line}");
         let problem = Problem::at(entry.place, &cause, "keep one of the two");
-        self.problems.push(Problem {
-            key: entry.key,
-            ..problem
-        });
+        self.problems.push(problem.of_key(&entry.key));
     }
 
     fn refuse_custom_tag(&mut self, tag: Option<&Tag>, place: Place) {
@@ -248,17 +274,17 @@ impl<'text> Builder<'text, '_> {
         }
     }
 
-    fn count(&mut self, place: Place, more: usize) -> Result<(), Problem> {
-        self.nodes += more;
-        if self.nodes <= NODES_MAX {
+    fn count(&mut self, place: Place, more: Weight) -> Result<(), Problem> {
+        self.weight = self.weight + more;
+        let cause = if self.weight.nodes > NODES_MAX {
+            format!("the file holds more than {NODES_MAX} values")
+        } else if self.weight.text_bytes > TEXT_BYTES_MAX {
+            format!("the file's texts are longer than {TEXT_BYTES_MAX} bytes")
+        } else {
             return Ok(());
-        }
-        let cause = format!("the file holds more than {NODES_MAX} values");
-        Err(Problem::at(
-            place,
-            &cause,
-            "use fewer aliases, or shorten the lists",
-        ))
+        };
+        let remedy = "use fewer aliases, or shorten the lists";
+        Err(Problem::at(place, &cause, remedy))
     }
 
     fn place(&self, span: &granit_parser::Span) -> Place {
@@ -299,15 +325,6 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     }
 }
 
-/// How many values a value consists of.
-fn size(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::Null | Value::Scalar { .. } => 0,
-        Value::List(items) => items.iter().map(size).sum(),
-        Value::Section(entries) => entries.iter().map(|entry| size(&entry.value)).sum(),
-    }
-}
-
 /// What a merge key brings in: one section, or a list of them, the earlier ones first.
 fn merged_entries(node: Node) -> Vec<Entry> {
     match node.value {
@@ -317,11 +334,48 @@ fn merged_entries(node: Node) -> Vec<Entry> {
     }
 }
 
-/// A section's own keys win over merged ones.
-fn add_missing(entries: &mut Vec<Entry>, merged: Vec<Entry>) {
-    for entry in merged {
-        if entries.iter().all(|other| other.key != entry.key) {
-            entries.push(entry);
+/// Keeps the line of a key that was not there before; else the error is the first one's line.
+/// Merged keys come last, so that a section's own keys win over them.
+fn is_new(first_lines: &mut HashMap<String, usize>, entry: &Entry) -> Result<(), usize> {
+    match first_lines.get(&entry.key) {
+        Some(line) => Err(*line),
+        None => {
+            first_lines.insert(entry.key.clone(), entry.place.line);
+            Ok(())
+        }
+    }
+}
+
+// === impl Weight ===
+
+impl Weight {
+    fn of_text(text: &str) -> Self {
+        Self {
+            nodes: 1,
+            text_bytes: text.len(),
+        }
+    }
+
+    fn of(node: &Node) -> Self {
+        let beneath = Self::of_text("");
+        match &node.value {
+            Value::Null => beneath,
+            Value::Scalar { text, .. } => Self::of_text(text),
+            Value::List(items) => items.iter().fold(beneath, |sum, item| sum + Self::of(item)),
+            Value::Section(entries) => entries.iter().fold(beneath, |sum, entry| {
+                sum + Self::of_text(&entry.key) + Self::of(&entry.value)
+            }),
+        }
+    }
+}
+
+impl std::ops::Add for Weight {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes + other.nodes,
+            text_bytes: self.text_bytes + other.text_bytes,
         }
     }
 }

@@ -30,6 +30,9 @@ use std::fmt;
 pub const FORMAT_VERSION: u32 = 1;
 /// The most slots a group can have.
 pub const MAX_SLOTS: u32 = 1_000;
+/// More claims than a group can ever have seen, and the first whole number that not every reader
+/// of JSON tells from the next.
+pub const MAX_GENERATION: u64 = 1 << 53;
 /// The features a writer must know that this code knows.
 pub const KNOWN_FEATURES: [&str; 0] = [];
 
@@ -192,6 +195,15 @@ impl Group {
             return broken(format!(
                 "max is {}, at most {MAX_SLOTS} is allowed",
                 self.max
+            ));
+        }
+        if self.generation >= MAX_GENERATION {
+            return broken(format!("no group was claimed {} times", self.generation));
+        }
+        if self.holds.len() > MAX_SLOTS as usize {
+            let count = self.holds.len();
+            return broken(format!(
+                "{count} hold, at most {MAX_SLOTS} slots are allowed"
             ));
         }
         let mut nodes = BTreeSet::new();
