@@ -125,6 +125,7 @@ pub(crate) fn advice(error: &io::Error) -> &'static str {
         Kind::ReadOnlyFilesystem => "make its file system writable, or choose another directory",
         Kind::NotADirectory => "something in the path is not a directory, move it away",
         Kind::IsADirectory => "a file is expected there, move the directory away",
+        Kind::FileTooLarge => "find out what made it grow",
         _ => "check the file system it is on",
     }
 }

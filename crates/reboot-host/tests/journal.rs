@@ -152,6 +152,23 @@ fn a_broken_journal_is_refused_by_name_and_left_as_it_is() {
 }
 
 #[test]
+fn what_is_too_long_to_be_read_is_not_written() {
+    let directory = tempfile::tempdir().unwrap();
+    save(directory.path(), &full_journal()).unwrap();
+    let endless = Notebook {
+        changes: Undo::of((0..5000).map(|n| format!("{n}-{}", "x".repeat(250)))),
+        ..journal()
+    };
+    let error = save(directory.path(), &endless).unwrap_err().to_string();
+    assert!(error.contains("longer than 1048576 bytes"), "{error}");
+    assert_eq!(load(directory.path()).unwrap(), Some(full_journal()));
+    let file = fs::File::create(directory.path().join(FILE_NAME)).unwrap();
+    file.set_len(10 * 1024 * 1024 * 1024).unwrap();
+    let error = load(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("longer than 1048576 bytes"), "{error}");
+}
+
+#[test]
 fn a_newer_version_is_refused_with_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let text = format!(

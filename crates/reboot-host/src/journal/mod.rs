@@ -18,7 +18,7 @@ use std::path::Path;
 /// The journal's file name in the state directory.
 pub const FILE_NAME: &str = "journal.json";
 
-/// More than a journal ever has, in bytes.
+/// The longest journal that is written or read, in bytes: more than one ever has.
 const BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads the journal of a state directory; `None` when there is none yet.
@@ -58,13 +58,26 @@ fn write(directory: &Path, name: &str, document: &impl Serialize) -> Result<(), 
     let mut text = serde_json::to_vec_pretty(document)
         .map_err(|error| HostError::write(&path, "write", error.into()))?;
     text.push(b'\n');
+    refuse_long(&text).map_err(|error| HostError::write(&path, "write", error))?;
     disk::replace(directory, name, &text)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?.take(BYTES_MAX).read_to_end(&mut text)?;
+    File::open(path)?
+        .take(BYTES_MAX + 1)
+        .read_to_end(&mut text)?;
+    refuse_long(&text)?;
     Ok(text)
+}
+
+/// In both directions, or the next run could not read what this one wrote.
+fn refuse_long(text: &[u8]) -> io::Result<()> {
+    if text.len() as u64 <= BYTES_MAX {
+        return Ok(());
+    }
+    let cause = format!("longer than {BYTES_MAX} bytes");
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, cause))
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<Notebook, HostError> {
