@@ -34,8 +34,9 @@ macro_rules! fuzz_test {
             $crate::fuzz(&$input);
             #[cfg(feature = "guided")]
             {
-                let check = |text: &[u8]| $crate::guided(&$input, text);
-                bolero::check!().for_each(check);
+                let input = $input;
+                let input = std::panic::AssertUnwindSafe(&input);
+                bolero::check!().for_each(move |text: &[u8]| $crate::guided(&input, text));
             }
         }
     };
