@@ -40,7 +40,7 @@ pub(crate) async fn serve(settings: Settings, args: &RunArgs, log: Log) -> Resul
     let metrics = Metrics::new();
     let endpoint = listen(&settings, &metrics, &log).await?;
     let identity = identify(&settings).await?;
-    let (_lock, dead_former): (NodeLock, _) = take_lock(&settings.state_dir, &identity)?;
+    let (_lock, dead_former): (NodeLock, _) = take_lock(&settings.state_dir, &identity).await?;
     let store = open_store(&settings.store)?;
     let fixed = Fixed {
         identity,
