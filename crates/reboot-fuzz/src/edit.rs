@@ -72,7 +72,9 @@ const SEAMS: &[u8] = b" \n,:-[]{}\"'#&*/";
 /// A text made of one of `bases`, with one to six edits. `words` are the reader's own.
 pub fn edited(chance: &mut Chance, bases: &[&[u8]], words: &[&str]) -> Vec<u8> {
     let mut text = chance.one_of(bases).to_vec();
-    for _ in 0..=chance.below(EDITS_MAX) {
+    // Mostly few: most texts should still make some sense.
+    let edits = 1 + chance.below(EDITS_MAX);
+    for _ in 0..=chance.below(edits) {
         edit(chance, &mut text, bases, words);
         text.truncate(LEN_MAX);
     }

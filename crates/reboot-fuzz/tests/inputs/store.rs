@@ -194,14 +194,15 @@ fn restore(directory: &Path, path: &Path, was_sound: bool) {
         reason: "to see".to_owned(),
         at: "2026-01-01T00:00:00Z".to_owned(),
     };
-    let restored = maintenance::restore(&backup, &fresh, &why);
-    if restored.is_ok() {
+    let before = maintenance::check(&backup).expect("what was backed up can be checked");
+    if let Ok(restored) = maintenance::restore(&backup, &fresh, &why) {
         let report = maintenance::check(&fresh).expect("a restored store can be checked");
         assert!(
             report.is_sound(),
             "{:?} (before: {was_sound})",
             report.problems
         );
+        assert!(restored.epoch > before.epoch && report.epoch == restored.epoch);
     }
 }
 

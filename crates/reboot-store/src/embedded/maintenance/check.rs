@@ -28,6 +28,9 @@ pub struct Report {
     pub problems: Vec<String>,
 }
 
+/// Past what ever was counted; what grows must have room to grow.
+const COUNT_END: i64 = 1 << 53;
+
 /// Checks a store, or a backup of one. Opens for reading only, also beside a running daemon.
 ///
 /// # Errors
@@ -59,6 +62,11 @@ impl Report {
         self.problems.is_empty()
     }
 
+    /// Whether the next epoch and revision are higher than these.
+    pub(super) fn can_count(&self) -> bool {
+        self.epoch.max(self.revision) < number(COUNT_END)
+    }
+
     fn look(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let mut pages = conn.prepare("PRAGMA integrity_check")?;
         let lines = pages.query_map([], |row| row.get::<_, String>(0))?;
@@ -66,10 +74,7 @@ impl Report {
             self.problems
                 .extend(Some(line?).filter(|line| line != "ok"));
         }
-        let meta = conn.query_row("SELECT epoch, revision FROM meta", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        (self.epoch, self.revision) = (number(meta.0), number(meta.1));
+        self.look_at_meta(conn)?;
         self.groups = self.records(conn, "SELECT name, record FROM groups", |name, text| {
             group_of(name, text).map(drop)
         })?;
@@ -98,6 +103,22 @@ impl Report {
                 from_json::<HistoryEntry>(&format!("the history of {name}"), text).map(drop)
             },
         )?;
+        Ok(())
+    }
+
+    fn look_at_meta(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let names = ["epoch", "revision", "last_ticket"];
+        let sql = "SELECT epoch, revision, last_ticket FROM meta";
+        let meta: [i64; 3] =
+            conn.query_row(sql, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
+        for (name, value) in names.iter().zip(meta) {
+            if !(0..COUNT_END).contains(&value) {
+                self.problems.push(format!(
+                    "meta: {name} is {value}, which counting never reaches: restore a backup"
+                ));
+            }
+        }
+        (self.epoch, self.revision) = (number(meta[0]), number(meta[1]));
         Ok(())
     }
 

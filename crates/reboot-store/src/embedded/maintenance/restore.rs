@@ -1,7 +1,7 @@
 //! A restore: the backup becomes the store, in a new epoch, and everybody waits for an operator.
 
 use super::backup::{copy, refuse_unsound};
-use super::check::check;
+use super::check::{Report, check};
 use crate::embedded::change::{Change, Fault, column};
 use crate::embedded::error::StoreError;
 use crate::embedded::file::{self, FileIdentity, Lock, beside};
@@ -68,8 +68,8 @@ pub fn restore(from: &Path, path: &Path, why: &Why) -> Result<Restored, StoreErr
 
 fn next_marks(from: &Path, path: &Path) -> Result<Marks, StoreError> {
     let backup = check(from)?;
-    // A present store that cannot be read is what a restore is for.
-    let present = check(path).ok();
+    // A present store that is not sound is what a restore is for.
+    let present = check(path).ok().filter(Report::can_count);
     let of_present = present.map_or((0, 0), |report| (report.epoch, report.revision));
     Ok(Marks {
         epoch: backup.epoch.max(of_present.0) + 1,

@@ -81,6 +81,32 @@ async fn a_check_names_every_broken_record() {
     assert!(report.problems[1].contains("node one"), "{report:?}");
 }
 
+/// A restore counts on from there: an epoch that cannot grow would begin none.
+#[tokio::test]
+async fn a_check_refuses_counts_that_cannot_grow() {
+    let place = place();
+    fill(&Shared::open(&place.path)).await;
+    backup(&place.path, &place.copy).unwrap();
+    let conn = Connection::open(&place.path).unwrap();
+    for (name, value) in [
+        ("epoch", i64::MAX),
+        ("revision", -1),
+        ("last_ticket", 1 << 53),
+    ] {
+        let sql = format!("UPDATE meta SET {name} = ?1");
+        conn.execute(&sql, [value]).unwrap();
+        let report = check(&place.path).unwrap();
+        let told = format!("meta: {name} is {value}, which counting never reaches");
+        let is_told = |problem: &String| problem.contains(&told);
+        assert!(report.problems.iter().any(is_told), "{:?}", report.problems);
+    }
+    drop(conn);
+    let restored = restore(&place.copy, &place.path, &why()).unwrap();
+    let report = check(&place.path).unwrap();
+    assert_eq!(report.problems, Vec::<String>::new());
+    assert_eq!((restored.epoch, report.epoch), (2, 2));
+}
+
 #[tokio::test]
 async fn a_check_finds_torn_pages() {
     let place = place();
