@@ -22,7 +22,9 @@ impl Store {
         let after = &applied.group;
         let mut found = Vec::from_iter(judge_record(before, after));
         found.extend(judge_ends(before, after, &request.action));
-        found.extend(self.judge_identity(request));
+        if after != before {
+            found.extend(self.judge_identity(request));
+        }
         found.extend(self.judge_break(before, applied, &request.action));
         found.extend(self.judge_fence(name, before, &request.action));
         self.log.violations.extend(found);

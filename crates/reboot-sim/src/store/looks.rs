@@ -2,10 +2,12 @@
 
 use super::{Known, Lease, Slots, Store};
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
-use reboot_core::group::{Cooldown, Facts, Group, Presence};
+use reboot_core::group::{Cooldown, Facts, Group, Hold, Presence};
 use reboot_core::id::{GroupName, NodeName, SessionId};
+use reboot_core::line::Ticket;
 use reboot_core::mutation::Mutation;
 use reboot_core::undo::Undo;
+use std::hash::Hash;
 
 // === impl Store ===
 
@@ -40,17 +42,15 @@ impl Store {
     }
 
     fn entry(&self, slots: &Slots) -> Option<GroupEntry> {
+        let group = slots.group.as_ref()?;
         let facts = Facts {
-            sessions: self.alive(),
+            sessions: self.alive_among(Some(group), None),
             ..Facts::default()
         };
         Some(GroupEntry {
-            group: slots.group.as_ref()?.swept(&facts).0,
+            group: group.swept(&facts).0,
             line: slots.line.clone(),
-            cooldown: slots.cooldown.as_ref().map(|(cooldown, ends_ms)| Cooldown {
-                remaining_ms: ends_ms - self.now_ms,
-                ..cooldown.clone()
-            }),
+            cooldown: slots.cooldown_now(self.now_ms),
             within_deadline: slots.deadlines.keys().copied().collect(),
         })
     }
@@ -65,12 +65,8 @@ impl Store {
     }
 
     fn presences(&self) -> Vec<Presence> {
-        let presence = |(session, lease): (&SessionId, &Lease)| Presence {
-            identity: lease.identity.clone(),
-            session: session.clone(),
-            remaining_ms: lease.ends_ms - self.now_ms,
-        };
-        self.leases.iter().map(presence).collect()
+        let leases = self.leases.iter();
+        leases.map(|(session, lease)| lease.presence(session, self.now_ms)).collect()
     }
 
     /// The record of a group, when there is one.
@@ -90,4 +86,108 @@ impl Store {
             .get(node)
             .map_or_else(Undo::default, |known| known.owed.clone())
     }
+}
+
+// === impl Store: what checkers ask ===
+
+impl Store {
+    /// The hold of a node, in whichever group.
+    pub fn hold_of(&self, node: &NodeName) -> Option<&Hold> {
+        let mut groups = self.groups.values().filter_map(|it| it.group.as_ref());
+        groups.find_map(|group| group.hold_of(node))
+    }
+
+    /// Whether anybody holds anything.
+    pub fn has_holds(&self) -> bool {
+        let mut groups = self.groups.values().filter_map(|it| it.group.as_ref());
+        groups.any(|group| !group.holds.is_empty())
+    }
+
+    /// Whether a session is alive.
+    pub fn has_session(&self, session: &SessionId) -> bool {
+        self.leases.contains_key(session)
+    }
+
+    /// Whether a claim or a ticket of a node stands on this session.
+    pub fn stands_on(&self, node: &NodeName, session: &SessionId) -> bool {
+        let is_claim = |hold: &Hold| !hold.phase.is_durable() && hold.session == *session;
+        let claims = self.hold_of(node).is_some_and(is_claim);
+        let mut lines = self.groups.values().map(|slots| slots.line.tickets());
+        claims || lines.any(|it| it.iter().any(|ticket| ticket.session == *session))
+    }
+
+    /// The sessions that live under a name.
+    pub fn sessions_under(&self, node: &NodeName) -> Vec<&SessionId> {
+        let is_it = |lease: &Lease| &lease.identity.node == node;
+        let leases = self.leases.iter().filter(|(_, lease)| is_it(lease));
+        leases.map(|(session, _)| session).collect()
+    }
+
+    /// Whether no group has given a number yet.
+    pub fn is_unnumbered(&self) -> bool {
+        let mut groups = self.groups.values().filter_map(|it| it.group.as_ref());
+        groups.all(|group| group.generation == 0)
+    }
+
+    /// Lets numbers begin anew, where nobody knows one.
+    pub fn forget_numbers(&mut self) {
+        for slots in self.groups.values_mut() {
+            if let Some(group) = &mut slots.group {
+                group.generation = 0;
+            }
+        }
+    }
+
+    /// What it knows of no node in particular.
+    pub fn shared(&self) -> impl Hash + use<> {
+        let group = |slots: &Slots| {
+            let group = slots.group.as_ref()?;
+            Some((group.max, group.mark(), group.pause.clone()))
+        };
+        let groups: Vec<_> = self.groups.values().map(group).collect();
+        (groups, self.pause.clone())
+    }
+
+    /// All it knows of one node, but for its leases.
+    pub fn of_node(&self, node: &NodeName) -> impl Hash + use<> {
+        let hold = self.hold_of(node).cloned();
+        let number = hold.as_ref().map(|hold| hold.number);
+        let slots = self.groups.values();
+        let deadline = number.is_some_and(|number| {
+            self.groups.values().any(|it| it.deadlines.contains_key(&number))
+        });
+        let places: Vec<_> = slots
+            .map(|slots| (slots.line.ahead_of(node), ticket_of(slots, node)))
+            .collect();
+        (hold, deadline, places, self.nodes.get(node).cloned())
+    }
+
+    /// The leases of one node.
+    pub fn leases_of(&self, node: &NodeName) -> Vec<impl Hash + use<>> {
+        let is_it = |(_, lease): &(&SessionId, &Lease)| lease.identity.node == *node;
+        let leases = self.leases.iter().filter(is_it);
+        leases.map(|(session, lease)| (session.clone(), lease.clone())).collect()
+    }
+}
+
+// === impl Slots ===
+
+impl Slots {
+    /// The cooldown, while it runs.
+    pub(super) fn cooldown_now(&self, now_ms: u64) -> Option<Cooldown> {
+        let (cooldown, ends_ms) = self.cooldown.as_ref()?;
+        Some(Cooldown {
+            remaining_ms: ends_ms - now_ms,
+            ..cooldown.clone()
+        })
+    }
+}
+
+fn ticket_of(slots: &Slots, node: &NodeName) -> Option<Ticket> {
+    let tickets = slots.line.tickets().iter();
+    let ticket = tickets.into_iter().find(|ticket| ticket.node == *node)?;
+    Some(Ticket {
+        number: 0,
+        ..ticket.clone()
+    })
 }

@@ -4,6 +4,7 @@
 
 mod judge;
 mod looks;
+mod soon;
 mod writes;
 
 use judge::Fences;
@@ -72,6 +73,10 @@ pub struct Store {
     groups: BTreeMap<GroupName, Slots>,
     nodes: BTreeMap<NodeName, Known>,
     leases: BTreeMap<SessionId, Lease>,
+    /// No timer ends before: a bound, and no part of the state.
+    soonest_ms: u64,
+    /// Counts what a look shows anew without a revision; no part of the state.
+    silent_changes: u64,
 }
 
 // === impl Store: equality is that of the state ===
@@ -105,7 +110,10 @@ impl Hash for Store {
 impl Store {
     /// Lets time pass; what has ended goes, and waiters hear of it.
     pub fn advance(&mut self, now_ms: u64) {
-        self.now_ms = now_ms;
+        let former_ms = std::mem::replace(&mut self.now_ms, now_ms);
+        if now_ms < self.soonest_ms {
+            return;
+        }
         let before = self.leases.len();
         self.leases.retain(|_, lease| lease.ends_ms > now_ms);
         let mut has_ended = self.leases.len() != before;
@@ -113,12 +121,16 @@ impl Store {
             has_ended |= slots.advance(now_ms);
         }
         for known in self.nodes.values_mut() {
+            let marks = known.marks.len();
             known.marks.retain(|ends_ms| *ends_ms > now_ms);
+            let is_stale = (former_ms + 1..=now_ms).contains(&known.fresh_until_ms);
+            self.silent_changes += u64::from(is_stale || marks != known.marks.len());
         }
         if has_ended {
             self.drop_dead_tickets();
             self.revision += 1;
         }
+        self.find_soonest();
     }
 
     /// When the next lease or timer ends.
@@ -139,6 +151,7 @@ impl Store {
         if !Mutation::WallClockTtl.is_on() {
             return;
         }
+        self.soonest_ms = 0;
         for lease in self.leases.values_mut() {
             lease.ends_ms = lease.ends_ms.saturating_sub(by_ms);
         }
@@ -155,6 +168,8 @@ impl Store {
     /// Every lease and timer in full again, as a restarted store arms them.
     pub fn arm_anew(&mut self) {
         let now_ms = self.now_ms;
+        self.soonest_ms = 0;
+        self.silent_changes += 1;
         for lease in self.leases.values_mut() {
             lease.ends_ms = now_ms + lease.ttl_ms;
         }
@@ -184,7 +199,8 @@ impl Store {
     pub fn restore(&mut self, backup: &Self, pause: Pause) {
         let epochs: BTreeMap<GroupName, u64> = self.epochs();
         let (now_ms, revision) = (self.now_ms, self.revision);
-        let log = std::mem::take(&mut self.log);
+        let mut log = std::mem::take(&mut self.log);
+        log.fences.clear(); // the backup's cooldowns count from here on
         *self = Self {
             now_ms,
             revision: revision + 1,

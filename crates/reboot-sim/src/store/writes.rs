@@ -4,7 +4,7 @@ use super::{DAY_MS, Lease, Slots, Store};
 use reboot_core::fleet::NodeRecord;
 use reboot_core::group::{Action, Cooldown, Facts, Group, Identity, Refusal, Request, Side, apply};
 use reboot_core::id::{GroupName, NodeName, SessionId};
-use reboot_core::line::Ticket;
+use reboot_core::line::{Line, Ticket};
 use reboot_core::mutation::Mutation;
 use reboot_core::undo::Undo;
 use reboot_core::write::{Write, Written};
@@ -64,6 +64,7 @@ impl Store {
             ttl_ms,
             ends_ms: self.now_ms + ttl_ms,
         };
+        self.note_end(lease.ends_ms);
         self.leases.insert(session.clone(), lease);
     }
 
@@ -80,10 +81,13 @@ impl Store {
 
     fn publish(&mut self, record: &NodeRecord, stale_after_ms: u64) {
         let fresh_until_ms = self.now_ms + stale_after_ms;
+        self.note_end(fresh_until_ms);
+        let now_ms = self.now_ms;
         let known = self.nodes.entry(record.node.clone()).or_default();
         let said = |record: &NodeRecord| (record.health.healthy, record.hold);
         let is_news = known.record.as_ref().map(said) != Some(said(record));
         known.record = Some(record.clone());
+        self.silent_changes += u64::from(known.fresh_until_ms <= now_ms);
         known.fresh_until_ms = fresh_until_ms;
         self.revision += u64::from(is_news);
     }
@@ -109,9 +113,9 @@ impl Store {
     ) -> Result<Written, Refusal> {
         let group = match self.group(name) {
             Some(group) => group.clone(),
-            None => Group::create(create_with_max.unwrap_or(1), 1, &[])?,
+            None => Group::create(create_with_max.unwrap_or(1), 1, &self.claiming(name))?,
         };
-        let facts = self.facts(name, &request.action);
+        let facts = self.facts(name, request);
         let mut applied = apply(&self.miscounted(&group, request), request, &facts)?;
         if !matches!(request.action, Action::SetMax { .. }) {
             applied.group.max = group.max;
@@ -124,17 +128,15 @@ impl Store {
     }
 
     /// The facts that a request meets.
-    fn facts(&self, name: &GroupName, action: &Action) -> Facts {
-        let Some(node) = action.node() else {
-            return Facts {
-                sessions: self.alive(),
+    fn facts(&self, name: &GroupName, request: &Request) -> Facts {
+        match request.action.node() {
+            Some(node) => self.facts_of(name, node, request),
+            None => Facts {
+                sessions: self.alive_among(self.group(name), None),
                 pause: self.pause.clone(),
                 ..Facts::default()
-            };
-        };
-        let mut facts = self.look().facts(name, node);
-        facts.marks = self.nodes.get(node).map_or(0, |it| it.marks.len() as u32);
-        facts
+            },
+        }
     }
 
     /// The group as a bad design sees it, that counts in one step and writes in another.
@@ -154,6 +156,9 @@ impl Store {
 
     fn put(&mut self, name: &GroupName, side: &Side) {
         let now_ms = self.now_ms;
+        if !matches!(side, Side::History(_)) {
+            self.soonest_ms = 0; // a timer may start
+        }
         match side {
             Side::StartCooldown { node, secs } => {
                 let cooldown = Cooldown {
@@ -189,6 +194,15 @@ impl Store {
         match Mutation::CooldownApart.is_on() {
             true => slots.late_cooldown = Some((now_ms + LATE_MS, cooldown)),
             false => slots.cooldown = Some((cooldown, ends_ms)),
+        }
+    }
+
+    /// Numbers the tickets of every line from one on; only their order means anything.
+    pub fn renumber_lines(&mut self) {
+        for slots in self.groups.values_mut() {
+            let tickets = slots.line.tickets().iter().cloned();
+            let renumbered = tickets.zip(1..).map(|(ticket, number)| Ticket { number, ..ticket });
+            slots.line = Line::of(renumbered.collect());
         }
     }
 

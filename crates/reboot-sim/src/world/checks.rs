@@ -1,97 +1,151 @@
 //! What must hold after everything that happens: nobody is down without a hold, nothing changed
 //! is left behind by a release, and every agent waits for something that will come.
 
-use super::machine::Machine;
-use super::{Happening, World};
+use super::{Happening, Machine, World};
+use crate::violation::Promise;
 use reboot_core::agent::{Agent, Effect, Event, Purpose, Stage, Step, Tag, Timer};
 use reboot_core::group::{Action, Hold, Phase};
 use reboot_core::write::Write;
 
 /// At most so many commands a need and boot, the second only after the timeout.
 const COMMANDS_MAX: usize = 2;
+/// More events than this in a minute of one agent's life are a loop.
+const EVENTS_PER_MINUTE_MAX: usize = 600;
 
-/// After everything that happens.
-pub fn check(world: &World) {
-    let violation = world.store.log.violations.first();
-    assert!(violation.is_none(), "{violation:?}");
-    for (at, machine) in world.machines.iter().enumerate() {
-        assert!(
-            !is_going_down(machine) || machine.was_broken || is_durable(world, machine),
-            "I1"
-        );
+// === impl World: after everything that happens ===
+
+impl World {
+    /// After something happened to this machine.
+    pub(super) fn check(&mut self, at: usize) {
+        self.violations.append(&mut self.store.log.violations);
+        let machine = &self.machines[at];
+        let name = machine.name();
+        if machine.is_going_down() && !machine.was_broken && !self.is_durable(at) {
+            let what = format!("{name} goes down, or is down, because of us and holds nothing");
+            self.accuse(Promise::I1, what);
+            return;
+        }
         if let Some(agent) = &machine.agent
-            && machine.paused_until_ms <= world.now_ms
+            && machine.paused_until_ms <= self.now_ms
+            && !is_awaited(machine, agent)
         {
-            let is_coming = is_awaited(world, at, agent);
-            assert!(
-                is_coming,
-                "{} is stuck in {:?}",
-                machine.name(),
+            let what = format!(
+                "{name} waits in {:?} for nothing that will come",
                 agent.stage
             );
+            self.accuse(Promise::L1, what);
+        }
+    }
+
+    pub(super) fn count_event(&mut self, at: usize) {
+        let minute = self.now_ms / 60_000;
+        let machine = &mut self.machines[at];
+        if machine.minute.0 != minute {
+            machine.minute = (minute, 0);
+        }
+        machine.minute.1 += 1;
+        if machine.minute.1 > EVENTS_PER_MINUTE_MAX {
+            let stage = machine.agent.as_ref().map(|agent| &agent.stage);
+            let what = format!("{} is in a busy loop, in {stage:?}", machine.name());
+            self.accuse(Promise::L1, what);
+        }
+    }
+
+    /// The hold of a machine's name in its group.
+    pub fn hold_of(&self, at: usize) -> Option<&Hold> {
+        let machine = &self.machines[at];
+        let group = self.store.group(&machine.settings.group)?;
+        group.hold_of(machine.name())
+    }
+
+    fn is_durable(&self, at: usize) -> bool {
+        self.hold_of(at).is_some_and(|hold| hold.phase.is_durable())
+    }
+}
+
+// === impl World: the command, and commits ===
+
+impl World {
+    /// At the very start of the command.
+    pub(super) fn judge_command(&mut self, at: usize) {
+        let found = self.judge_fence(at).or_else(|| self.judge_repetition(at));
+        if let Some((promise, what)) = found {
+            let name = self.machines[at].name();
+            self.accuse(promise, format!("{name} issues the reboot command {what}"));
+        }
+    }
+
+    /// I2: only right after this run's own fence, in the same boot, with a mark on disk.
+    fn judge_fence(&self, at: usize) -> Option<(Promise, &'static str)> {
+        let machine = &self.machines[at];
+        let identity = &machine.settings.identity;
+        if !machine.was_broken {
+            let Some(hold) = self.hold_of(at) else {
+                return Some((Promise::I2, "without a hold"));
+            };
+            if hold.phase != Phase::Rebooting || !hold.fenced {
+                return Some((Promise::I2, "without the fence"));
+            }
+            if hold.instance != identity.instance {
+                return Some((Promise::I2, "after another run's fence"));
+            }
+            if hold.boot != identity.boot {
+                return Some((Promise::I2, "after a fence of another boot"));
+            }
+        }
+        let mark = machine.disk.command.as_ref();
+        let is_marked = mark.is_some_and(|mark| mark.boot == identity.boot);
+        (!is_marked).then_some((Promise::I2, "without a mark on disk"))
+    }
+
+    /// I4: once a boot, and a second time after the timeout.
+    fn judge_repetition(&self, at: usize) -> Option<(Promise, &'static str)> {
+        let machine = &self.machines[at];
+        let is_now = |boot: u32| boot == machine.boot;
+        let before = machine.commands.iter().filter(|it| is_now(it.boot));
+        let before: Vec<u64> = before.map(|it| it.at_ms).collect();
+        if before.len() >= COMMANDS_MAX {
+            return Some((Promise::I4, "a third time in one boot"));
+        }
+        let timeout_ms = machine.settings.reboot_timeout_ms;
+        let is_soon = |at_ms: &u64| self.now_ms - at_ms < timeout_ms && machine.clock.is_true();
+        let is_soon = before.iter().any(is_soon);
+        is_soon.then_some((Promise::I4, "again before the timeout"))
+    }
+
+    /// I8: a release by its own node leaves nothing changed.
+    pub(super) fn judge_commit(&mut self, at: usize, write: &Write) {
+        if let Write::Ask { request, .. } = write
+            && let Action::Release { .. } = request.action
+            && !self.machines[at].changes.is_empty()
+        {
+            let machine = &self.machines[at];
+            let changes = Vec::from_iter(machine.changes.iter().map(String::as_str));
+            let what = format!(
+                "{} released before {} was undone",
+                machine.name(),
+                changes.join(", ")
+            );
+            self.accuse(Promise::I8, what);
         }
     }
 }
 
-/// Down, or irrevocably going down, because of us.
-fn is_going_down(machine: &Machine) -> bool {
-    let last = machine.commands.last();
-    last.is_some_and(|command| command.boot == machine.boot)
-}
+// === impl Machine ===
 
-fn hold_of<'a>(world: &'a World, machine: &Machine) -> Option<&'a Hold> {
-    let group = world.store.group(&machine.settings.group)?;
-    group.hold_of(machine.name())
-}
-
-fn is_durable(world: &World, machine: &Machine) -> bool {
-    hold_of(world, machine).is_some_and(|hold| hold.phase.is_durable())
-}
-
-/// I2, I4: at the very start of the command.
-pub fn may_issue(world: &World, at: usize) {
-    let machine = &world.machines[at];
-    let identity = &machine.settings.identity;
-    if !machine.was_broken {
-        let hold = hold_of(world, machine).expect("I2: a command without a hold");
-        assert_eq!(hold.phase, Phase::Rebooting, "I2");
-        assert_eq!(hold.instance, identity.instance, "I2");
-        assert!(hold.fenced && hold.boot == identity.boot, "I2");
-    }
-    let mark = machine.disk.command.as_ref();
-    assert!(
-        mark.is_some_and(|mark| mark.boot == identity.boot),
-        "unmarked"
-    );
-    let before: Vec<_> = machine
-        .commands
-        .iter()
-        .filter(|command| command.boot == machine.boot)
-        .collect();
-    assert!(before.len() < COMMANDS_MAX, "I4");
-    let timeout_ms = machine.settings.reboot_timeout_ms;
-    let is_late = |at_ms: u64| world.now_ms - at_ms >= timeout_ms;
-    assert!(
-        before.iter().all(|command| is_late(command.at_ms)),
-        "I4: too soon"
-    );
-}
-
-/// I8: a release by its own node leaves nothing changed.
-pub fn committed(machine: &Machine, write: &Write) {
-    if let Write::Ask { request, .. } = write
-        && let Action::Release { .. } = request.action
-    {
-        assert!(machine.changes.is_empty(), "I8: {:?}", machine.changes);
+impl Machine {
+    /// Down, or irrevocably going down, because of us.
+    pub fn is_going_down(&self) -> bool {
+        let last = self.commands.last();
+        last.is_some_and(|command| command.boot == self.boot)
     }
 }
 
 /// Whether what the agent waits for is on the agenda or on a timer.
-fn is_awaited(world: &World, at: usize, agent: &Agent) -> bool {
-    let machine = &world.machines[at];
+fn is_awaited(machine: &Machine, agent: &Agent) -> bool {
     let on_agenda = |is_it: &dyn Fn(&Happening) -> bool| {
-        let mut entries = world.agenda.values();
-        entries.any(|entry| entry.at == at && entry.run == machine.run && is_it(&entry.what))
+        let mut pending = machine.pending.iter();
+        pending.any(|it| it.run == machine.run && is_it(&it.what))
     };
     // An answer on its way is looked at when it has come.
     if on_agenda(&|what| matches!(what, Happening::Answer(event) if *event != Event::Woken)) {

@@ -1,5 +1,7 @@
 //! A machine: what its agent finds there, what survives a crash, and what happens to it.
 
+use super::agenda::Pending;
+use super::clock::Clock;
 use reboot_core::agent::{
     Agent, Effect, Look, Mode, News, Notebook, ScriptPhase, Settings, Sight, Timer, Zone,
 };
@@ -14,6 +16,9 @@ use reboot_core::policy::Policies;
 use reboot_core::window::Windows;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long a machine is off while it reboots, unless a story says otherwise.
+const OFF_MS: u64 = 45_000;
+
 /// What the reboot command does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Command {
@@ -27,6 +32,8 @@ pub enum Command {
     Fails,
     /// It ends badly, and the machine goes down all the same.
     FailsAndReboots,
+    /// It ends well, and the machine goes down so much later, in milliseconds.
+    Delayed(u64),
 }
 
 /// What the agent finds on the machine.
@@ -45,6 +52,12 @@ pub struct Kit {
     pub disk_fails: bool,
     /// How long the disk takes to sync.
     pub disk_ms: u64,
+    /// How long hooks, their undoing and the checks after the return take.
+    pub hook_ms: u64,
+    /// How long the machine is off while it reboots; `None`: it never comes back.
+    pub off_ms: Option<u64>,
+    /// A user's shutdown inhibitor is held.
+    pub is_inhibited: bool,
     pub command: Command,
 }
 
@@ -54,6 +67,8 @@ pub struct Issued {
     pub boot: u32,
     pub need: Option<&'static str>,
     pub at_ms: u64,
+    /// The hold it was issued under, as the store knew it.
+    pub hold: Option<u64>,
 }
 
 /// A machine with its agent.
@@ -66,7 +81,11 @@ pub struct Machine {
     pub agent: Option<Agent>,
     pub is_up: bool,
     pub boot: u32,
-    pub booted_ms: u64,
+    /// Soft reboots in this boot; `None` where systemd does not tell.
+    pub soft: Option<u32>,
+    pub clock: Clock,
+    /// What is on its way to it, or under way on it.
+    pub(super) pending: Vec<Pending>,
     /// Counts the runs of the agent; what belongs to an earlier one is void.
     pub run: u32,
     pub timers: BTreeMap<Timer, u64>,
@@ -80,7 +99,10 @@ pub struct Machine {
     /// Events the agent has taken, over all its runs.
     pub events: usize,
     pub commands: Vec<Issued>,
+    /// What its agent told, where a story keeps it.
     pub news: Vec<News>,
+    /// The last minute in which it took events, and how many.
+    pub(super) minute: (u64, usize),
     /// The operator broke a hold: I1 does not count what follows in this boot.
     pub was_broken: bool,
 }
@@ -138,6 +160,9 @@ impl Default for Kit {
             post_hooks_fail: false,
             disk_fails: false,
             disk_ms: 5,
+            hook_ms: 2_000,
+            off_ms: Some(OFF_MS),
+            is_inhibited: false,
             command: Command::Reboots,
         }
     }
@@ -146,10 +171,11 @@ impl Default for Kit {
 impl Kit {
     /// What a look at the machine sees; the fleet is not here.
     pub fn see(&self, look: Look) -> Sight {
+        let inhibitors = self.is_inhibited.then_some("a user's work").into_iter();
         match look {
             Look::Local => Sight::Local(Local {
                 kill_switch: Ok(self.kill_switch),
-                inhibitors: Vec::new(),
+                inhibitors: inhibitors.map(str::to_owned).collect(),
             }),
             Look::Detectors => Sight::Detection(Detection {
                 fired: self.need.iter().map(|_| "detector".to_owned()).collect(),
@@ -171,7 +197,7 @@ impl Kit {
                 look: Look::Health(_),
                 ..
             } => self.script_ms,
-            Effect::RunHooks(_) | Effect::Undo(_) | Effect::RunPostHooks => 2_000,
+            Effect::RunHooks(_) | Effect::Undo(_) | Effect::RunPostHooks => self.hook_ms,
             Effect::Save { .. } => self.disk_ms,
             _ => 5,
         }
@@ -190,7 +216,9 @@ impl Machine {
             agent: None,
             is_up: true,
             boot: 1,
-            booted_ms: 0,
+            soft: None,
+            clock: Clock::booted(0),
+            pending: Vec::new(),
             run: 0,
             timers: BTreeMap::new(),
             waiter: None,
@@ -200,6 +228,7 @@ impl Machine {
             events: 0,
             commands: Vec::new(),
             news: Vec::new(),
+            minute: (0, 0),
             was_broken: false,
         }
     }
@@ -218,7 +247,10 @@ impl Machine {
         let machine = self.settings.identity.machine_id.clone();
         self.run += 1;
         let identity = &mut self.settings.identity;
-        identity.boot = BootIdentity::of_boot(format!("{machine}-boot-{}", self.boot));
+        identity.boot = BootIdentity {
+            boot_id: format!("{machine}-boot-{}", self.boot),
+            soft_reboots: self.soft.map(u64::from),
+        };
         identity.instance = Instance::new(format!("{machine}-run-{}", self.run)).unwrap();
         let settings = Settings {
             dead_former: self.dead_former.take(),

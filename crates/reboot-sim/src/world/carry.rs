@@ -1,0 +1,207 @@
+//! Effects are taken, and carried out after a while.
+
+use super::agenda::Due;
+use super::{Command, Happening, Issued, Shown, World};
+use reboot_core::agent::{Effect, Event, Issue, Look, Sight, Tag};
+use reboot_core::fleet::Fleet;
+use reboot_core::group::Refusal;
+use reboot_core::write::{Trouble, Write, Written};
+use std::sync::Arc;
+
+/// How long the shell waits for the store.
+const STORE_TIMEOUT_MS: u64 = 10_000;
+
+// === impl World: taking effects ===
+
+impl World {
+    pub(super) fn take(&mut self, at: usize, effect: Effect) {
+        let delay_ms = 1 + self.random.below(20);
+        let machine = &mut self.machines[at];
+        match effect {
+            Effect::SetTimer(timer, boot_ms) => {
+                let (at_ms, run) = (machine.clock.true_ms(boot_ms).max(self.now_ms), machine.run);
+                machine.timers.insert(timer, at_ms);
+                self.come(at, at_ms, Due::Timer(timer, run));
+            }
+            Effect::AwaitChange { seen } => {
+                let audit_ms = self.now_ms + machine.settings.audit_interval_ms;
+                machine.waiter = Some((seen, audit_ms));
+                let run = machine.run;
+                self.waiting.insert(at);
+                self.come(at, audit_ms, Due::Audit(run));
+            }
+            Effect::Tell(news) if self.keeps_news => machine.news.push(news),
+            Effect::Exit => self.end_process(at),
+            Effect::Tell(_) | Effect::MarkReturned { .. } | Effect::Wall { .. } => {}
+            Effect::Write { tag, write } => self.queue_write(at, tag, write, delay_ms),
+            other => {
+                let takes_ms = machine.kit.duration_ms(&other);
+                let delay_ms = takes_ms + self.random.below(takes_ms);
+                self.plan(at, delay_ms, Happening::Carry(other));
+            }
+        }
+    }
+
+    /// Writes go through two queues, each in order, as in the shell.
+    fn queue_write(&mut self, at: usize, tag: Tag, write: Box<Write>, delay_ms: u64) {
+        let queue = usize::from(matches!(tag, Tag::Publish | Tag::KeepSession));
+        let machine = &mut self.machines[at];
+        let start_ms = machine.queues_ms[queue].max(self.now_ms) + delay_ms;
+        machine.queues_ms[queue] = start_ms + 40; // no answer takes longer, unless it is lost
+        let effect = Effect::Write { tag, write };
+        self.plan(at, start_ms - self.now_ms, Happening::Carry(effect));
+    }
+}
+
+// === impl World: carrying effects out ===
+
+impl World {
+    /// A request may be on its way while its sender dies.
+    pub(super) fn carry_for_the_dead(&mut self, effect: Effect) {
+        if let Effect::Write { write, .. } = effect
+            && self.random.below(2) == 0
+        {
+            let _ = self.store.write(&write); // nobody hears the answer
+        }
+    }
+
+    pub(super) fn carry(&mut self, at: usize, effect: Effect) {
+        let machine = &mut self.machines[at];
+        let fails = |fails: bool| match fails {
+            true => Err("it failed".to_owned()),
+            false => Ok(()),
+        };
+        let event = match effect {
+            Effect::Look { pass, look, .. } => {
+                let sight = match look {
+                    Look::Fleet => Sight::Fleet(self.look()),
+                    _ => machine.kit.see(look),
+                };
+                Event::Saw { pass, look, sight }
+            }
+            Effect::Write { tag, write } => return self.carry_write(at, tag, &write),
+            Effect::Save { id, notebook } => {
+                let result = fails(machine.kit.disk_fails);
+                if result.is_ok() {
+                    machine.disk = *notebook;
+                }
+                Event::Saved { id, result }
+            }
+            Effect::PlanHooks => {
+                let names = machine.kit.hooks.iter().map(|&name| name.to_owned());
+                Event::Planned(Ok(names.collect()))
+            }
+            Effect::RunHooks(names) => {
+                machine.changes.extend(names);
+                Event::Hooked(fails(machine.kit.hooks_fail))
+            }
+            Effect::Undo(undo) => {
+                if !machine.kit.undo_fails {
+                    let is_undone = |name: &String| undo.newest_first().any(|it| it == name);
+                    machine.changes.retain(|name| !is_undone(name));
+                }
+                Event::Undone(fails(machine.kit.undo_fails))
+            }
+            Effect::RunPostHooks => Event::PostHooked(fails(machine.kit.post_hooks_fail)),
+            Effect::IssueReboot => return self.issue(at),
+            other => unreachable!("{other:?} is not carried out later"),
+        };
+        self.deliver(at, event);
+    }
+
+    fn look(&mut self) -> Result<Arc<Fleet>, Trouble> {
+        match self.store_down_until_ms > self.now_ms {
+            true => Err(Trouble::Unavailable("the store is down".to_owned())),
+            false => Ok(self.fleet()),
+        }
+    }
+
+    /// The fleet as the store shows it; one look is shared until something changes.
+    pub fn fleet(&mut self) -> Arc<Fleet> {
+        let of = (
+            self.store.revision,
+            self.store.silent_changes(),
+            self.store.pause.clone(),
+        );
+        match &self.shown {
+            Some(shown) if shown.of == of => Arc::clone(&shown.fleet),
+            _ => {
+                let fleet = Arc::new(self.store.look());
+                self.shown = Some(Shown {
+                    of,
+                    fleet: Arc::clone(&fleet),
+                });
+                fleet
+            }
+        }
+    }
+
+    fn carry_write(&mut self, at: usize, tag: Tag, write: &Write) {
+        let unknown = || Trouble::Unknown("no answer".to_owned());
+        let (result, delay_ms) = if self.store_down_until_ms > self.now_ms {
+            let trouble = Trouble::Unavailable("the store is down".to_owned());
+            (Err(trouble), 1)
+        } else if let Some(is_applied) = self.loses(write) {
+            if is_applied {
+                let _ = self.store_write(at, write); // applied, and nobody hears of it
+            }
+            (Err(unknown()), STORE_TIMEOUT_MS)
+        } else {
+            let result = self.store_write(at, write);
+            (result.map_err(Trouble::Refused), 1 + self.random.below(20))
+        };
+        let answer = Event::Wrote { tag, result };
+        self.plan(at, delay_ms, Happening::Answer(answer));
+    }
+
+    /// Whether the reply is lost, and then whether the write is applied.
+    fn loses(&mut self, write: &Write) -> Option<bool> {
+        if let Some(index) = self.losing.iter().position(|(is_it, _)| is_it(write)) {
+            return Some(self.losing.remove(index).1);
+        }
+        let (count, is_applied) = self.lost_replies;
+        self.lost_replies.0 = count.saturating_sub(1);
+        (count > 0).then_some(is_applied)
+    }
+
+    fn store_write(&mut self, at: usize, write: &Write) -> Result<Written, Refusal> {
+        let result = self.store.write(write)?;
+        self.judge_commit(at, write);
+        Ok(result)
+    }
+
+    fn issue(&mut self, at: usize) {
+        let command = self.machines[at].kit.command;
+        self.judge_command(at);
+        if command == Command::CannotStart {
+            let issue = Issue::NotStarted("no such file".to_owned());
+            return self.deliver(at, Event::Issued(issue));
+        }
+        let hold = self.hold_of(at).map(|hold| hold.number);
+        let machine = &mut self.machines[at];
+        let boot = machine.boot;
+        machine.commands.push(Issued {
+            boot,
+            need: machine.kit.need,
+            at_ms: self.now_ms,
+            hold,
+        });
+        self.plan(at, 3, Happening::Answer(Event::Issued(Issue::Started)));
+        let is_success = !matches!(command, Command::Fails | Command::FailsAndReboots);
+        let how = "it ended".to_owned();
+        let ended = Event::Issued(Issue::Ended { is_success, how });
+        self.plan(at, 200, Happening::Answer(ended));
+        let late_ms = match command {
+            Command::Reboots | Command::FailsAndReboots => 0,
+            Command::Delayed(by_ms) => by_ms,
+            Command::CannotStart | Command::DoesNothing | Command::Fails => return,
+        };
+        // A clean shutdown tells the agent to stop; a crash does not.
+        let delay_ms = late_ms + 300 + self.random.below(20_000);
+        let is_clean = self.random.below(3) > 0;
+        if is_clean {
+            self.plan(at, delay_ms, Happening::ShutDown(boot));
+        }
+        self.plan(at, delay_ms + 4_000, Happening::Off(boot));
+    }
+}
