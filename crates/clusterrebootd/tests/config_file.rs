@@ -254,7 +254,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("[a]: b", "a key must be a text"),
     (
         "x: [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]",
-        "not valid YAML",
+        "more than 16 lists and sections stand in each other",
     ),
     ("frobnicate: 1", "clusterrebootd.yaml(5) lists the keys"),
 ];
@@ -409,6 +409,44 @@ fn aliases_and_merge_keys_work_and_cannot_grow_without_bound() {
     let report = parse(&format!("a0: &a0 [x]\n{bomb}")).unwrap_err();
     assert!(
         report.contains("the file holds more than 20000 values"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_file_that_means_more_than_it_says_is_refused_with_what_to_do() {
+    let long = "x".repeat(300_000);
+    let aliases = "- *long\n".repeat(10);
+    let report = parse(&format!("a: &long {long}\nb:\n{aliases}")).unwrap_err();
+    let told = "the file's texts are longer than 2097152 bytes: use fewer aliases";
+    assert!(report.contains(told), "{report}");
+    for text in [
+        "- ".repeat(100),
+        "{a: ".repeat(100),
+        format!("a: [{}", ": ".repeat(100)),
+    ] {
+        let report = parse(&text).unwrap_err();
+        let told = "more than 16 lists and sections stand in each other";
+        assert!(report.contains(told), "{report}");
+    }
+}
+
+#[test]
+fn a_report_is_no_longer_than_somebody_can_read() {
+    let keys: String = (0..300).map(|n| format!("unknown_{n}: {n}, ")).collect();
+    let report = parse(&format!("{{{keys}}}")).unwrap_err();
+    assert!(
+        report.ends_with("problems, the first 100 shown"),
+        "{report}"
+    );
+    assert!(report.len() < 100_000, "{} bytes", report.len());
+    let long = "y".repeat(10_000);
+    let report = parse(&format!("{LEAST}\n{long}: 1 # {long}\n")).unwrap_err();
+    assert!(report.len() < 2_000, "{report}");
+    assert!(report.contains("yyy…\n"), "{report}");
+    let report = parse(&format!("{LEAST}\n\"a\\u001b[31m\\nb\": 1\n")).unwrap_err();
+    assert!(
+        report.contains("a\u{fffd}[31m\u{fffd}b: is not a known key"),
         "{report}"
     );
 }

@@ -71,7 +71,10 @@ const SEAMS: &[u8] = b" \n,:-[]{}\"'#&*/";
 
 /// A text made of one of `bases`, with one to six edits. `words` are the reader's own.
 pub fn edited(chance: &mut Chance, bases: &[&[u8]], words: &[&str]) -> Vec<u8> {
-    let mut text = chance.one_of(bases).to_vec();
+    // The longer of two: most corpora have more short texts than long ones.
+    let (one, other) = (*chance.one_of(bases), *chance.one_of(bases));
+    let longer = if one.len() < other.len() { other } else { one };
+    let mut text = longer.to_vec();
     // Mostly few: most texts should still make some sense.
     let edits = 1 + chance.below(EDITS_MAX);
     for _ in 0..=chance.below(edits) {

@@ -4,7 +4,7 @@
 //! for the original daemon may hold (`yes`, `on`, merge keys).
 
 use super::problem::Problem;
-use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag, options};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Tag, options};
 use std::collections::HashMap;
 
 /// The deepest nesting of lists and sections a file may have.
@@ -202,8 +202,7 @@ impl<'text> Builder<'text, '_> {
     ) -> Result<Value, Problem> {
         self.count(place, Weight::of_text(""))?;
         if self.depth == DEPTH_MAX {
-            let cause = format!("more than {DEPTH_MAX} lists and sections stand in each other");
-            return Err(Problem::at(place, &cause, "nothing here needs so many"));
+            return Err(depth_problem(place));
         }
         self.depth += 1;
         let value = read(self);
@@ -307,7 +306,15 @@ fn marker_place(marker: &Marker) -> Place {
     }
 }
 
+fn depth_problem(place: Place) -> Problem {
+    let cause = format!("more than {DEPTH_MAX} lists and sections stand in each other");
+    Problem::at(place, &cause, "write it flatter, no key needs so many")
+}
+
 fn syntax_problem(error: &granit_parser::ScanError) -> Problem {
+    if *error.kind() == ErrorKind::RecursionLimitExceeded {
+        return depth_problem(marker_place(error.marker()));
+    }
     let cause = format!("the text is not valid YAML here: {}", error.info());
     let remedy = "mend the notation first; the other checks need it";
     Problem::at(marker_place(error.marker()), &cause, remedy)
