@@ -17,6 +17,9 @@ use std::thread::JoinHandle;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clusterrebootd");
 
+/// What debug builds take their plan of points from.
+const PLAN: &str = "CLUSTERREBOOTD_FAILPOINTS";
+
 /// One of the bench's machines. Its daemon ends with it.
 pub(crate) struct Machine {
     pub(crate) name: String,
@@ -122,6 +125,19 @@ impl Machine {
     /// Sets a variable of the daemon's own environment.
     pub(crate) fn variable(&mut self, name: &str, value: impl ToString) {
         self.variables.push((name.to_owned(), value.to_string()));
+    }
+
+    /// From the next start on the daemon lists the points it passes, and is killed or stopped at
+    /// one of them: `kill=fence:before#1`.
+    pub(crate) fn plan(&mut self, strike: Option<&str>) {
+        let mut plan = format!("list={}", self.file("points").display());
+        plan.extend(strike.map(|it| format!(",{it}")));
+        self.variable(PLAN, plan);
+    }
+
+    /// From the next start on it does no such thing.
+    pub(crate) fn forget_plan(&mut self) {
+        self.variables.retain(|(name, _)| name != PLAN);
     }
 
     fn write_config(&self) {
@@ -335,23 +351,34 @@ impl Machine {
 
     /// Stops the daemon's clockwork, but not amid a commit: nobody else could use the store then.
     pub(crate) fn freeze(&self) {
-        let pid = self.pid();
         loop {
             self.signal(Signal::SIGSTOP);
-            let is_stopped = || {
-                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-                stat.rsplit(") ").next().unwrap().starts_with('T')
-            };
-            while !is_stopped() {
-                std::thread::yield_now();
-            }
-            let locks = fs::read_to_string("/proc/locks").unwrap();
-            let writes = format!(" WRITE {pid} ");
-            let is_writing = |line: &str| line.contains("POSIX") && line.contains(&writes);
-            if !locks.lines().any(is_writing) {
+            self.wait_until_stopped();
+            if !self.is_committing() {
                 return;
             }
             self.signal(Signal::SIGCONT);
+        }
+    }
+
+    /// Whether the daemon has the store to itself just now.
+    pub(crate) fn is_committing(&self) -> bool {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let writes = format!(" WRITE {} ", self.pid());
+        let is_writing = |line: &str| line.contains("POSIX") && line.contains(&writes);
+        locks.lines().any(is_writing)
+    }
+
+    /// Blocks until the daemon's clockwork stands still. The kernel tells nobody but the parent.
+    pub(crate) fn wait_until_stopped(&self) {
+        let path = format!("/proc/{}/stat", self.pid());
+        let is_stopped = || {
+            let stat = fs::read_to_string(&path).unwrap();
+            stat.rsplit(") ").next().unwrap().starts_with('T')
+        };
+        while !is_stopped() {
+            assert!(self.is_alive(), "it ended instead");
+            std::thread::yield_now();
         }
     }
 
@@ -396,6 +423,12 @@ impl Machine {
 
     /// A new boot.
     pub(crate) fn come_back(&mut self, bench: &Bench) {
+        self.turn_on(bench);
+        self.start();
+    }
+
+    /// A new boot, in which the daemon does not run yet.
+    pub(crate) fn turn_on(&mut self, bench: &Bench) {
         self.new_boot();
         if self.has("down") {
             self.remove("down");
@@ -404,7 +437,6 @@ impl Machine {
                 .open(bench.path().join("ledger"));
             writeln!(ledger.unwrap(), "up {}", self.name).unwrap();
         }
-        self.start();
     }
 }
 

@@ -6,8 +6,10 @@
 mod bench;
 mod command;
 mod crashes;
+mod doubles;
 mod exits;
 mod fleets;
+mod frozen;
 mod gates;
 mod hooks;
 mod machine;

@@ -2,10 +2,12 @@
 
 use crate::bench::Bench;
 use crate::machine::Machine;
+use nix::sys::signal::Signal;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Something mounted at a directory, for as long as this lives.
 struct Mount(PathBuf);
@@ -193,7 +195,90 @@ fn a_daemon_without_its_store_stops_in_time() {
     bench.wait("it says so", || {
         machine.last_outcome() == "lock_unavailable"
     });
-    let asked = std::time::Instant::now();
+    let asked = Instant::now();
     assert_eq!(machine.stop(), 4);
-    assert!(asked.elapsed() < std::time::Duration::from_secs(5));
+    assert!(asked.elapsed() < Duration::from_secs(5));
+}
+
+/// A machine at rest, with the file of its store in a directory of its own.
+fn with_store_file(bench: &Bench) -> (Machine, PathBuf) {
+    let disk = bench.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let store = disk.join("fleet.db");
+    (resting(bench, &store), store)
+}
+
+/// The store was asked more than once, in vain.
+fn tries_again(bench: &Bench, machine: &Machine) {
+    let in_vain = "could not ask the group: the store ";
+    bench.wait("it tries again", || {
+        let mut log = machine.log();
+        log.retain(|line| line["message"].as_str().unwrap().starts_with(in_vain));
+        log.len() > 2
+    });
+}
+
+#[test]
+fn a_store_file_moved_away_under_the_claim_costs_no_reboot_before_it_is_back() {
+    let bench = Bench::new();
+    let (mut machine, store) = with_store_file(&bench);
+    machine.gate("gate.post-lock");
+    machine.touch("sentinel");
+    bench.wait("it has claimed", || machine.has("gated"));
+    let away = bench.path().join("away.db");
+    fs::rename(&store, &away).unwrap();
+    machine.open_gate("gate.post-lock");
+    tries_again(&bench, &machine);
+    assert!(machine.is_alive() && !store.exists(), "{}", bench.logs());
+    assert_eq!(machine.calls(), 0, "without the fence there is no reboot");
+    fs::rename(&away, &store).unwrap();
+    bench.wait("it goes", || machine.has("down"));
+    assert_eq!((machine.calls(), machine.stop()), (1, 0));
+}
+
+#[test]
+fn a_store_file_deleted_under_the_claim_is_never_made_anew() {
+    let bench = Bench::new();
+    let (mut machine, store) = with_store_file(&bench);
+    machine.gate("gate.post-lock");
+    machine.touch("sentinel");
+    bench.wait("it has claimed", || machine.has("gated"));
+    fs::remove_file(&store).unwrap();
+    machine.open_gate("gate.post-lock");
+    tries_again(&bench, &machine);
+    assert_eq!((machine.calls(), store.exists()), (0, false));
+    let asked = Instant::now();
+    machine.stop();
+    assert!(asked.elapsed() < Duration::from_secs(5), "in time");
+    let ran = machine.run(&["run"]);
+    assert_eq!((ran.code, store.exists()), (1, false), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(store.to_str().unwrap()),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_store_file_that_vanishes_after_the_fence_keeps_its_slot_until_it_is_back() {
+    let bench = Bench::new();
+    let (mut machine, store) = with_store_file(&bench);
+    machine.touch("sentinel");
+    bench.wait("it goes", || machine.has("down"));
+    let away = bench.path().join("away.db");
+    fs::rename(&store, &away).unwrap();
+    machine.power_cycle(&bench, Signal::SIGKILL);
+    bench.wait("it does not start without", || {
+        machine.exit_code() == Some(1)
+    });
+    assert!(!store.exists() && !machine.has("run/rebooted"));
+    fs::rename(&away, &store).unwrap();
+    machine.forget_log();
+    machine.start();
+    bench.wait("gives back what it held", || {
+        machine.has_outcome("no_action")
+    });
+    assert_eq!(machine.events("reboot_returned").len(), 1);
+    assert!(machine.has("run/rebooted"));
+    assert_eq!((machine.calls(), machine.stop()), (1, 0));
 }
