@@ -65,8 +65,6 @@ pub struct NodeEntry {
     pub record: NodeRecord,
     /// Whether the record's lease is alive.
     pub is_fresh: bool,
-    /// What a broken hold left to be undone.
-    pub owed: Undo,
     /// Reboots whose marks have not ended.
     pub marks: u32,
 }
@@ -93,6 +91,8 @@ pub struct Fleet {
     pub groups: BTreeMap<GroupName, GroupEntry>,
     /// Its nodes.
     pub nodes: BTreeMap<NodeName, NodeEntry>,
+    /// What broken holds left to be undone, by node; known even of a node without a record.
+    pub owed: BTreeMap<NodeName, Undo>,
     /// Agents that are alive.
     pub presences: Vec<Presence>,
     /// The fleet's pause.
@@ -119,6 +119,11 @@ impl Fleet {
         self.groups
             .iter()
             .filter_map(move |(name, entry)| Some((name, entry.group.hold_of(node)?)))
+    }
+
+    /// What a broken hold left to be undone on a node.
+    pub fn owed_by(&self, node: &NodeName) -> Undo {
+        self.owed.get(node).cloned().unwrap_or_default()
     }
 
     /// The agents that live under a name.

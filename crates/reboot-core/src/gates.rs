@@ -116,11 +116,7 @@ impl Findings {
                 .next()
                 .map(|(group, hold)| (group.clone(), Box::new(hold.clone()))),
             cooldown: facts.cooldown,
-            owed: fleet
-                .nodes
-                .get(me)
-                .map(|entry| entry.owed.clone())
-                .unwrap_or_default(),
+            owed: fleet.owed_by(me),
             free: settings.max as usize,
             ..Self::default()
         };

@@ -457,7 +457,6 @@ fn peer(name: &str, healthy: bool, is_fresh: bool) -> NodeEntry {
             extra: serde_json::Map::new(),
         },
         is_fresh,
-        owed: Undo::of(["10-drain".to_owned()]),
         marks: 2,
     }
 }
@@ -497,6 +496,8 @@ fn findings_name_pauses_peers_marks_debts_and_conflicts() {
     let found = Findings::of(&fleet, &settings());
     assert_eq!(found.pause.unwrap(), "ann paused the group: storage work");
     fleet.pause = Some(pause());
+    let debt = Undo::of(["10-drain".to_owned()]);
+    fleet.owed.insert(node("me"), debt);
     fleet.nodes.insert(node("me"), peer("me", false, false));
     fleet.nodes.insert(node("ill"), peer("ill", false, true));
     fleet.nodes.insert(node("gone"), peer("gone", true, false));

@@ -10,6 +10,7 @@ use crate::exit::ExitCode;
 use anyhow::{Result, bail};
 use reboot_core::fleet::{Fleet, NodeEntry};
 use reboot_core::id::NodeName;
+use reboot_core::undo::Undo;
 use reboot_core::write::Write;
 use reboot_store::Store;
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ fn row(fleet: &Fleet, node: &NodeName) -> [String; 9] {
         phase,
         entry.marks.to_string(),
         seconds(&record.reported_at),
-        remarks(entry),
+        remarks(entry, &fleet.owed_by(node)),
     ]
 }
 
@@ -111,14 +112,14 @@ fn health(entry: &NodeEntry) -> &'static str {
 }
 
 /// All that keeps the node, and why it is unhealthy.
-fn remarks(entry: &NodeEntry) -> String {
+fn remarks(entry: &NodeEntry, owed: &Undo) -> String {
     let mut remarks = entry.record.waiting_for.clone();
     let health = &entry.record.health;
     if !health.healthy {
         remarks.push(format!("unhealthy at {}: {}", health.stage, health.reason));
     }
-    if !entry.owed.is_empty() {
-        let owed: Vec<&str> = entry.owed.newest_first().collect();
+    if !owed.is_empty() {
+        let owed: Vec<&str> = owed.newest_first().collect();
         remarks.push(format!("a broken hold left undone: {}", owed.join(", ")));
     }
     match remarks.is_empty() {
@@ -141,7 +142,7 @@ fn as_json(fleet: &Fleet, node: &NodeName) -> Value {
     value["reported"] = json!(entry.is_some());
     value["fresh"] = json!(entry.is_some_and(|entry| entry.is_fresh));
     value["reboots_last_day"] = json!(entry.map(|entry| entry.marks));
-    value["owed"] = json!(entry.map(|entry| &entry.owed));
+    value["owed"] = json!(fleet.owed_by(node));
     value
 }
 
@@ -159,7 +160,7 @@ async fn forget(store: &dyn Store, fleet: &Fleet, name: &str, is_sure: bool) -> 
     let Some(entry) = fleet.nodes.get(&node) else {
         bail!("no node {node} is known: see `clusterrebootd fleet list`");
     };
-    let last = &entry.record.reported_at;
+    let (last, owed) = (&entry.record.reported_at, fleet.owed_by(&node));
     if entry.is_fresh && !is_sure {
         bail!(
             "{node} may be alive (last report: {last}) and come back with its next report: stop \
@@ -170,7 +171,7 @@ async fn forget(store: &dyn Store, fleet: &Fleet, name: &str, is_sure: bool) -> 
         &format!(
             "{node}: {}, last report: {last}, {}",
             health(entry),
-            remarks(entry)
+            remarks(entry, &owed)
         ),
         &format!(
             "Forget {node}, its record and its {} reboots of the last day?",
@@ -183,8 +184,8 @@ async fn forget(store: &dyn Store, fleet: &Fleet, name: &str, is_sure: bool) -> 
     if entry.is_fresh {
         text.push_str("if it is alive, its next report brings it back\n");
     }
-    if !entry.owed.is_empty() {
-        let owed: Vec<&str> = entry.owed.newest_first().collect();
+    if !owed.is_empty() {
+        let owed: Vec<&str> = owed.newest_first().collect();
         text.push_str(&format!(
             "undo by hand, if it returns: {}\n",
             owed.join(", ")

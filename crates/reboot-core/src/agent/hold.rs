@@ -367,6 +367,7 @@ impl Turn<'_> {
                 self.agent.attempts = 0;
                 self.find();
             }
+            (Way::GivenBack | Way::NeverIssued, _) if !self.debts().is_empty() => self.settle(),
             (Way::GivenBack | Way::NeverIssued, report) => {
                 let calm = Report::plain(Outcome::NoAction, "a former run's slot was given back");
                 self.finish(report.unwrap_or(calm));

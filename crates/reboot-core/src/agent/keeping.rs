@@ -16,7 +16,7 @@ use serde_json::Map;
 use std::collections::BTreeMap;
 
 /// The pass number of heartbeat runs, which belong to no pass.
-pub(super) const NO_PASS: u64 = 0;
+pub const NO_PASS: u64 = 0;
 
 // === impl Turn: the session ===
 

@@ -6,6 +6,7 @@
 //! command. After the boot it finds its own hold, checks the node, undoes and releases.
 
 mod effect;
+mod essence;
 mod hold;
 mod input;
 mod keeping;
@@ -19,7 +20,9 @@ mod settling;
 mod step;
 
 pub use effect::{Effect, Look, SlotState, Tag, Timer};
+pub use essence::PRESENT;
 pub use input::{Event, Input, Issue, Now, Sight};
+pub use keeping::NO_PASS;
 pub use news::{Ending, News};
 pub use notebook::{CommandMark, NOTEBOOK_VERSION, Newest, Notebook};
 pub use phase::{Half, ScriptPhase};

@@ -93,7 +93,7 @@ impl Turn<'_> {
         let is_new_boot = hold.boot.differs_from(&self.agent.settings.identity.boot)
             || Mutation::BootIgnored.is_on();
         match (hold.phase, is_new_boot) {
-            (Phase::Claimed, _) => self.release(Way::GivenBack),
+            (Phase::Claimed, _) => self.undo_then(Way::GivenBack), // a broken hold may have left some
             (Phase::Draining | Phase::Rebooting | Phase::Returned, true) => self.record_return(),
             (Phase::Rebooting, false) if self.is_issued() && !Mutation::ReleaseOnStart.is_on() => {
                 self.become_issued();
@@ -113,7 +113,7 @@ impl Turn<'_> {
         self.begin_undo(debts);
     }
 
-    fn debts(&self) -> Undo {
+    pub(super) fn debts(&self) -> Undo {
         let mut debts = self.agent.notebook.changes.clone();
         debts.merge(&self.agent.owed);
         debts

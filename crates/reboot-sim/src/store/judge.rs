@@ -22,18 +22,24 @@ impl Store {
         let after = &applied.group;
         let mut found = Vec::from_iter(judge_record(before, after));
         found.extend(judge_ends(before, after, &request.action));
-        if after != before {
-            found.extend(self.judge_identity(request));
-        }
+        found.extend(self.judge_identity(before, after, request));
         found.extend(self.judge_break(before, applied, &request.action));
         found.extend(self.judge_fence(name, before, &request.action));
         self.log.violations.extend(found);
     }
 
     /// I9: whoever acts is the only one of its name.
-    fn judge_identity(&self, request: &Request) -> Option<Violation> {
+    fn judge_identity(
+        &self,
+        before: &Group,
+        after: &Group,
+        request: &Request,
+    ) -> Option<Violation> {
         let is_bound = !matches!(request.action, Action::Drain { .. });
         let node = request.action.node().filter(|_| is_bound)?;
+        if before.hold_of(node) == after.hold_of(node) {
+            return None; // a repetition
+        }
         let living = self.identities_of(node);
         let first = living.first()?;
         let differs = living

@@ -7,6 +7,7 @@ use reboot_core::id::{GroupName, NodeName, SessionId};
 use reboot_core::line::Ticket;
 use reboot_core::mutation::Mutation;
 use reboot_core::undo::Undo;
+use std::collections::BTreeMap;
 use std::hash::Hash;
 
 // === impl Store ===
@@ -26,6 +27,7 @@ impl Store {
                 .iter()
                 .filter_map(|(name, known)| Some((name.clone(), self.node_entry(known)?)))
                 .collect(),
+            owed: self.debts(),
             presences: self.presences(),
             pause: self.pause.clone(),
         }
@@ -59,14 +61,25 @@ impl Store {
         Some(NodeEntry {
             record: known.record.clone()?,
             is_fresh: known.fresh_until_ms > self.now_ms,
-            owed: known.owed.clone(),
             marks: known.marks.len() as u32,
         })
     }
 
+    fn debts(&self) -> BTreeMap<NodeName, Undo> {
+        let debts = self
+            .nodes
+            .iter()
+            .filter(|(_, known)| !known.owed.is_empty());
+        debts
+            .map(|(node, known)| (node.clone(), known.owed.clone()))
+            .collect()
+    }
+
     fn presences(&self) -> Vec<Presence> {
         let leases = self.leases.iter();
-        leases.map(|(session, lease)| lease.presence(session, self.now_ms)).collect()
+        leases
+            .map(|(session, lease)| lease.presence(session, self.now_ms))
+            .collect()
     }
 
     /// The record of a group, when there is one.
@@ -154,7 +167,9 @@ impl Store {
         let number = hold.as_ref().map(|hold| hold.number);
         let slots = self.groups.values();
         let deadline = number.is_some_and(|number| {
-            self.groups.values().any(|it| it.deadlines.contains_key(&number))
+            self.groups
+                .values()
+                .any(|it| it.deadlines.contains_key(&number))
         });
         let places: Vec<_> = slots
             .map(|slots| (slots.line.ahead_of(node), ticket_of(slots, node)))
@@ -166,7 +181,9 @@ impl Store {
     pub fn leases_of(&self, node: &NodeName) -> Vec<impl Hash + use<>> {
         let is_it = |(_, lease): &(&SessionId, &Lease)| lease.identity.node == *node;
         let leases = self.leases.iter().filter(is_it);
-        leases.map(|(session, lease)| (session.clone(), lease.clone())).collect()
+        leases
+            .map(|(session, lease)| (session.clone(), lease.clone()))
+            .collect()
     }
 }
 

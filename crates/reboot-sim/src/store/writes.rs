@@ -201,8 +201,19 @@ impl Store {
     pub fn renumber_lines(&mut self) {
         for slots in self.groups.values_mut() {
             let tickets = slots.line.tickets().iter().cloned();
-            let renumbered = tickets.zip(1..).map(|(ticket, number)| Ticket { number, ..ticket });
+            let renumbered = tickets
+                .zip(1..)
+                .map(|(ticket, number)| Ticket { number, ..ticket });
             slots.line = Line::of(renumbered.collect());
+        }
+    }
+
+    /// Forgets a node that holds nothing and owes nothing.
+    pub fn drop_node(&mut self, node: &NodeName) {
+        self.leases.retain(|_, lease| lease.identity.node != *node);
+        self.nodes.remove(node);
+        for slots in self.groups.values_mut() {
+            slots.line.leave(node);
         }
     }
 

@@ -119,14 +119,16 @@ pub async fn a_break_moves_the_undo_to_the_node(harness: &dyn Harness) {
         Refusal::NothingToBreak { number }
     );
     let node = one.identity.node.clone();
+    let before_any_report = fleet.look().await.owed_by(&node);
+    assert_eq!(before_any_report, undo("cordon"));
     one.publish(one.node_record(None), LONG_MS).await;
-    assert_eq!(fleet.look().await.nodes[&node].owed, undo("cordon"));
+    assert_eq!(fleet.look().await.owed_by(&node), undo("cordon"));
     let undone = Write::Undone {
         node: node.clone(),
         undone: undo("cordon"),
     };
     one.write(undone).await.unwrap();
-    assert!(fleet.look().await.nodes[&node].owed.is_empty());
+    assert!(fleet.look().await.owed_by(&node).is_empty());
 }
 
 /// A request that names a hold of the past changes nothing.

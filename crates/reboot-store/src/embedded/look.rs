@@ -7,6 +7,7 @@ use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{Facts, HistoryEntry};
 use reboot_core::id::{GroupName, NodeName, SessionId};
 use reboot_core::line::{Line, Ticket};
+use reboot_core::undo::Undo;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +45,7 @@ pub(super) fn fleet(conn: &Connection, now: i64) -> Result<Fleet, Fault> {
         revision: revision(conn)?,
         groups: groups(conn, now, &alive)?,
         nodes: nodes(conn, now)?,
+        owed: owed(conn)?,
         presences,
         pause: facts::pause(conn)?,
     })
@@ -107,7 +109,7 @@ fn deadlines(conn: &Connection, now: i64) -> Result<BTreeMap<String, BTreeSet<u6
 }
 
 fn nodes(conn: &Connection, now: i64) -> Result<BTreeMap<NodeName, NodeEntry>, Fault> {
-    let sql = "SELECT node, record, owed, nodes.expires_ms > ?1,
+    let sql = "SELECT node, record, nodes.expires_ms > ?1,
                  (SELECT count(*) FROM timers
                   WHERE kind = 'mark' AND name = nodes.node AND timers.expires_ms > ?1)
                FROM nodes WHERE record IS NOT NULL";
@@ -115,17 +117,31 @@ fn nodes(conn: &Connection, now: i64) -> Result<BTreeMap<NodeName, NodeEntry>, F
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query([now])?;
     while let Some(row) = rows.next()? {
-        let (text, record, owed): (String, String, String) =
-            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (text, record): (String, String) = (row.get(0)?, row.get(1)?);
         let entry = NodeEntry {
             record: from_json(&format!("the record of node {text}"), &record)?,
-            is_fresh: row.get(3)?,
-            owed: from_json(&format!("what is owed to {text}"), &owed)?,
-            marks: row.get(4)?,
+            is_fresh: row.get(2)?,
+            marks: row.get(3)?,
         };
         nodes.insert(facts::name_of("a node", text, NodeName::new)?, entry);
     }
     Ok(nodes)
+}
+
+/// What broken holds left, on nodes with a record or without.
+fn owed(conn: &Connection) -> Result<BTreeMap<NodeName, Undo>, Fault> {
+    let sql = "SELECT node, owed FROM nodes WHERE owed <> '[]'";
+    let mut all = BTreeMap::new();
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (text, owed): (String, String) = (row.get(0)?, row.get(1)?);
+        let owed: Undo = from_json(&format!("what is owed to {text}"), &owed)?;
+        if !owed.is_empty() {
+            all.insert(facts::name_of("a node", text, NodeName::new)?, owed);
+        }
+    }
+    Ok(all)
 }
 
 /// The newest lines of a group's history, oldest first.
