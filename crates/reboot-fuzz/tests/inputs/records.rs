@@ -97,9 +97,11 @@ fn check_group(bytes: &[u8]) {
 fn check_kept(text: &str, group: &Group) {
     let written = group.to_json();
     assert_eq!(Group::from_json(&written).as_ref(), Ok(group));
-    let value = |text: &str| serde_json::from_str::<Value>(text).expect("it was read as JSON");
-    let (before, after) = (value(text), value(&written));
-    assert_no_loss(&before, &after, "");
+    let after = serde_json::from_str(&written).expect("what is written can be read");
+    // A value that nobody looks at may be none: `1e400` within `boot`.
+    if let Ok(before) = serde_json::from_str(text) {
+        assert_no_loss(&before, &after, "");
+    }
 }
 
 /// Values that are written as they are understood: a version that adds to them lists a feature.
@@ -167,8 +169,10 @@ fn round_trip<T: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str) {
 
 /// What is not understood is kept as it was.
 fn check_extra(text: &str, extra: serde_json::Result<Map<String, Value>>) {
-    let Ok(extra) = extra else { return };
-    let whole: Value = serde_json::from_str(text).expect("it was read as JSON");
+    // A value that nobody looks at may be none: `1e400` within `boot`.
+    let (Ok(extra), Ok(whole)) = (extra, serde_json::from_str::<Value>(text)) else {
+        return;
+    };
     for (name, value) in extra {
         assert_eq!(whole[&name], value, "{name}");
     }
