@@ -32,7 +32,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reboot-store-kube", &["reboot-core", "reboot-store"]),
     (
         "reboot-fuzz",
-        &["clusterrebootd", "reboot-core", "reboot-host", "reboot-store"],
+        &[
+            "clusterrebootd",
+            "reboot-core",
+            "reboot-host",
+            "reboot-store",
+        ],
     ),
     ("reboot-core", &[]),
     ("xtask", &[]),
