@@ -1,10 +1,13 @@
 //! Effects are taken, and carried out after a while.
 
 use super::agenda::Due;
+use super::net::Passage;
 use super::{Command, Happening, Issued, Shown, World};
-use reboot_core::agent::{Effect, Event, Issue, Look, Sight, Tag};
+use reboot_core::agent::{Effect, Event, Issue, Look, Notebook, ScriptPhase, Sight, Tag};
 use reboot_core::fleet::Fleet;
+use reboot_core::gates::ScriptVerdict;
 use reboot_core::group::Refusal;
+use reboot_core::mutation::Mutation;
 use reboot_core::write::{Trouble, Write, Written};
 use std::sync::Arc;
 
@@ -30,9 +33,9 @@ impl World {
                 self.waiting.insert(at);
                 self.come(at, audit_ms, Due::Audit(run));
             }
-            Effect::Tell(news) if self.keeps_news => machine.news.push(news),
+            Effect::Tell(news) => self.hear(at, news),
             Effect::Exit => self.end_process(at),
-            Effect::Tell(_) | Effect::MarkReturned { .. } | Effect::Wall { .. } => {}
+            Effect::MarkReturned { .. } | Effect::Wall { .. } => {}
             Effect::Write { tag, write } => self.queue_write(at, tag, write, delay_ms),
             other => {
                 let takes_ms = machine.kit.duration_ms(&other);
@@ -57,33 +60,41 @@ impl World {
 
 impl World {
     /// A request may be on its way while its sender dies.
-    pub(super) fn carry_for_the_dead(&mut self, effect: Effect) {
+    pub(super) fn carry_for_the_dead(&mut self, at: usize, effect: Effect) {
         if let Effect::Write { write, .. } = effect
-            && self.random.below(2) == 0
+            && self.random.chance(50)
         {
-            let _ = self.store.write(&write); // nobody hears the answer
+            let _ = self.store_write(at, &write); // nobody hears the answer
+        }
+    }
+
+    /// What an agent had begun when it died, and what was done all the same.
+    pub(super) fn leave_done(&mut self, at: usize, effect: Effect) {
+        let body = self.body(at);
+        match effect {
+            Effect::Save { notebook, .. } => self.save(body, *notebook),
+            Effect::RunHooks(names) => self.machines[body].changes.extend(names),
+            Effect::IssueReboot => {
+                self.issue(at);
+            }
+            _ => {}
         }
     }
 
     pub(super) fn carry(&mut self, at: usize, effect: Effect) {
-        let machine = &mut self.machines[at];
+        let body = self.body(at);
+        let machine = &mut self.machines[body];
         let fails = |fails: bool| match fails {
             true => Err("it failed".to_owned()),
             false => Ok(()),
         };
         let event = match effect {
-            Effect::Look { pass, look, .. } => {
-                let sight = match look {
-                    Look::Fleet => Sight::Fleet(self.look()),
-                    _ => machine.kit.see(look),
-                };
-                Event::Saw { pass, look, sight }
-            }
-            Effect::Write { tag, write } => return self.carry_write(at, tag, &write),
+            Effect::Look { pass, look, .. } => return self.carry_look(at, pass, look),
+            Effect::Write { tag, write } => return self.carry_write(at, tag, write),
             Effect::Save { id, notebook } => {
                 let result = fails(machine.kit.disk_fails);
                 if result.is_ok() {
-                    machine.disk = *notebook;
+                    self.save(body, *notebook);
                 }
                 Event::Saved { id, result }
             }
@@ -103,17 +114,56 @@ impl World {
                 Event::Undone(fails(machine.kit.undo_fails))
             }
             Effect::RunPostHooks => Event::PostHooked(fails(machine.kit.post_hooks_fail)),
-            Effect::IssueReboot => return self.issue(at),
+            Effect::IssueReboot => match self.issue(at) {
+                true => return,
+                false => Event::Issued(Issue::NotStarted("no such file".to_owned())),
+            },
             other => unreachable!("{other:?} is not carried out later"),
         };
         self.deliver(at, event);
     }
 
-    fn look(&mut self) -> Result<Arc<Fleet>, Trouble> {
-        match self.store_down_until_ms > self.now_ms {
-            true => Err(Trouble::Unavailable("the store is down".to_owned())),
-            false => Ok(self.fleet()),
+    fn save(&mut self, body: usize, notebook: Notebook) {
+        let machine = &mut self.machines[body];
+        if machine.keeps_older_disks && machine.disk != notebook {
+            machine.older_disks.push(machine.disk.clone());
         }
+        machine.disk = notebook;
+    }
+
+    fn carry_look(&mut self, at: usize, pass: u64, look: Look) {
+        let body = self.body(at);
+        let sight = match look {
+            Look::Fleet => match self.look_trouble(at) {
+                Some(trouble) => {
+                    let sight = Sight::Fleet(Err(trouble));
+                    let event = Event::Saw { pass, look, sight };
+                    return self.plan(at, STORE_TIMEOUT_MS, Happening::Answer(event));
+                }
+                None => Sight::Fleet(Ok(self.seen_by(at))),
+            },
+            _ => self.machines[body].kit.see(look),
+        };
+        let is_passed = sight == Sight::Health(ScriptVerdict::Pass);
+        if look == Look::Health(ScriptPhase::PostReboot) && is_passed {
+            let machine = &mut self.machines[body];
+            machine.checked = Some((machine.boot, machine.soft));
+        }
+        self.deliver(at, Event::Saw { pass, look, sight });
+    }
+
+    /// The fleet as a node sees it now.
+    fn seen_by(&mut self, at: usize) -> Arc<Fleet> {
+        let fleet = match Mutation::CountManyObjects.is_on() {
+            true => {
+                let name = self.machines[at].name().clone();
+                Arc::new(self.store.look_by(&name))
+            }
+            false => self.fleet(),
+        };
+        let now_ms = self.now_ms;
+        self.shared.note_look(now_ms, &fleet);
+        fleet
     }
 
     /// The fleet as the store shows it; one look is shared until something changes.
@@ -136,19 +186,31 @@ impl World {
         }
     }
 
-    fn carry_write(&mut self, at: usize, tag: Tag, write: &Write) {
-        let unknown = || Trouble::Unknown("no answer".to_owned());
-        let (result, delay_ms) = if self.store_down_until_ms > self.now_ms {
-            let trouble = Trouble::Unavailable("the store is down".to_owned());
-            (Err(trouble), 1)
-        } else if let Some(is_applied) = self.loses(write) {
-            if is_applied {
-                let _ = self.store_write(at, write); // applied, and nobody hears of it
+    fn carry_write(&mut self, at: usize, tag: Tag, write: Box<Write>) {
+        let passage = match self.loses(&write) {
+            Some(is_applied) => Passage::Silent(is_applied),
+            None => self.passage(at),
+        };
+        let unknown = Trouble::Unknown("no answer".to_owned());
+        let (result, delay_ms) = match passage {
+            Passage::Through => {
+                let result = self.store_write(at, &write).map_err(Trouble::Refused);
+                (result, 1 + self.random.below(20))
             }
-            (Err(unknown()), STORE_TIMEOUT_MS)
-        } else {
-            let result = self.store_write(at, write);
-            (result.map_err(Trouble::Refused), 1 + self.random.below(20))
+            Passage::Refused => {
+                let trouble = Trouble::Unavailable("the store is down".to_owned());
+                (Err(trouble), 1)
+            }
+            Passage::Silent(is_applied) => {
+                if is_applied {
+                    let _ = self.store_write(at, &write); // applied, and nobody hears of it
+                }
+                (Err(unknown), STORE_TIMEOUT_MS)
+            }
+            Passage::Late(late_ms) => {
+                self.plan(at, STORE_TIMEOUT_MS + late_ms, Happening::Late(write));
+                (Err(unknown), STORE_TIMEOUT_MS)
+            }
         };
         let answer = Event::Wrote { tag, result };
         self.plan(at, delay_ms, Happening::Answer(answer));
@@ -164,27 +226,34 @@ impl World {
         (count > 0).then_some(is_applied)
     }
 
-    fn store_write(&mut self, at: usize, write: &Write) -> Result<Written, Refusal> {
+    pub(super) fn store_write(&mut self, at: usize, write: &Write) -> Result<Written, Refusal> {
+        let found = self.judge_write(at, write);
         let result = self.store.write(write)?;
-        self.judge_commit(at, write);
+        self.violations.extend(found);
+        self.wrote(at, write);
         Ok(result)
     }
 
-    fn issue(&mut self, at: usize) {
-        let command = self.machines[at].kit.command;
-        self.judge_command(at);
+    /// Starts the command; whether it could be started.
+    fn issue(&mut self, at: usize) -> bool {
+        let body = self.body(at);
+        let command = self.machines[body].kit.command;
         if command == Command::CannotStart {
-            let issue = Issue::NotStarted("no such file".to_owned());
-            return self.deliver(at, Event::Issued(issue));
+            return false;
         }
-        let hold = self.hold_of(at).map(|hold| hold.number);
-        let machine = &mut self.machines[at];
+        self.judge_command(at);
+        self.judge_gates(at);
+        self.tell(Some(at), || "the reboot command starts".to_owned());
+        let settings = &self.machines[at].settings;
+        let holder = (settings.group.clone(), settings.identity.node.clone());
+        let machine = &mut self.machines[body];
         let boot = machine.boot;
         machine.commands.push(Issued {
             boot,
             need: machine.kit.need,
             at_ms: self.now_ms,
-            hold,
+            holder,
+            need_changes: machine.need_changes,
         });
         self.plan(at, 3, Happening::Answer(Event::Issued(Issue::Started)));
         let is_success = !matches!(command, Command::Fails | Command::FailsAndReboots);
@@ -194,14 +263,14 @@ impl World {
         let late_ms = match command {
             Command::Reboots | Command::FailsAndReboots => 0,
             Command::Delayed(by_ms) => by_ms,
-            Command::CannotStart | Command::DoesNothing | Command::Fails => return,
+            Command::CannotStart | Command::DoesNothing | Command::Fails => return true,
         };
         // A clean shutdown tells the agent to stop; a crash does not.
         let delay_ms = late_ms + 300 + self.random.below(20_000);
-        let is_clean = self.random.below(3) > 0;
-        if is_clean {
+        if self.random.below(3) > 0 {
             self.plan(at, delay_ms, Happening::ShutDown(boot));
         }
-        self.plan(at, delay_ms + 4_000, Happening::Off(boot));
+        self.plan(body, delay_ms + 4_000, Happening::Off(boot));
+        true
     }
 }

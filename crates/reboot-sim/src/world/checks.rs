@@ -1,14 +1,18 @@
 //! What must hold after everything that happens: nobody is down without a hold, nothing changed
 //! is left behind by a release, and every agent waits for something that will come.
 
-use super::{Happening, Machine, World};
-use crate::violation::Promise;
+use super::{Happening, Issued, Machine, World};
+use crate::violation::{Promise, Violation};
 use reboot_core::agent::{Agent, Effect, Event, Purpose, Stage, Step, Tag, Timer};
-use reboot_core::group::{Action, Hold, Phase};
+use reboot_core::group::{Action, Hold, Phase, Way};
 use reboot_core::write::Write;
+use std::collections::BTreeSet;
 
 /// At most so many commands a need and boot, the second only after the timeout.
 const COMMANDS_MAX: usize = 2;
+/// The daily cap counts fences; the command follows so soon, in milliseconds.
+const FENCE_TO_COMMAND_MS: u64 = 60_000;
+const DAY_MS: u64 = 86_400_000;
 /// More events than this in a minute of one agent's life are a loop.
 const EVENTS_PER_MINUTE_MAX: usize = 600;
 
@@ -18,13 +22,15 @@ impl World {
     /// After something happened to this machine.
     pub(super) fn check(&mut self, at: usize) {
         self.violations.append(&mut self.store.log.violations);
-        let machine = &self.machines[at];
-        let name = machine.name();
-        if machine.is_going_down() && !machine.was_broken && !self.is_durable(at) {
-            let what = format!("{name} goes down, or is down, because of us and holds nothing");
+        let body = &self.machines[self.body(at)];
+        if body.is_going_down() && !body.was_broken && !self.holds_for_command(body) {
+            let what = "goes down, or is down, because of us and holds nothing";
+            let what = format!("{} {what}", body.name());
             self.accuse(Promise::I1, what);
             return;
         }
+        let machine = &self.machines[at];
+        let name = machine.name();
         if let Some(agent) = &machine.agent
             && machine.paused_until_ms <= self.now_ms
             && !is_awaited(machine, agent)
@@ -58,8 +64,11 @@ impl World {
         group.hold_of(machine.name())
     }
 
-    fn is_durable(&self, at: usize) -> bool {
-        self.hold_of(at).is_some_and(|hold| hold.phase.is_durable())
+    /// Whether the last command's node holds durably.
+    fn holds_for_command(&self, machine: &Machine) -> bool {
+        let holder = machine.commands.last().map(|command| &command.holder);
+        let hold = holder.and_then(|(group, node)| self.store.group(group)?.hold_of(node));
+        hold.is_some_and(|hold| hold.phase.is_durable())
     }
 }
 
@@ -77,9 +86,9 @@ impl World {
 
     /// I2: only right after this run's own fence, in the same boot, with a mark on disk.
     fn judge_fence(&self, at: usize) -> Option<(Promise, &'static str)> {
-        let machine = &self.machines[at];
+        let (machine, body) = (&self.machines[at], &self.machines[self.body(at)]);
         let identity = &machine.settings.identity;
-        if !machine.was_broken {
+        if !body.was_broken {
             let Some(hold) = self.hold_of(at) else {
                 return Some((Promise::I2, "without a hold"));
             };
@@ -93,40 +102,77 @@ impl World {
                 return Some((Promise::I2, "after a fence of another boot"));
             }
         }
-        let mark = machine.disk.command.as_ref();
+        let mark = body.disk.command.as_ref();
         let is_marked = mark.is_some_and(|mark| mark.boot == identity.boot);
         (!is_marked).then_some((Promise::I2, "without a mark on disk"))
     }
 
-    /// I4: once a boot, and a second time after the timeout.
+    /// I4: once a boot, and a second time after the timeout; once a need; so often a day.
     fn judge_repetition(&self, at: usize) -> Option<(Promise, &'static str)> {
-        let machine = &self.machines[at];
-        let is_now = |boot: u32| boot == machine.boot;
-        let before = machine.commands.iter().filter(|it| is_now(it.boot));
-        let before: Vec<u64> = before.map(|it| it.at_ms).collect();
-        if before.len() >= COMMANDS_MAX {
+        let (settings, body) = (&self.machines[at].settings, &self.machines[self.body(at)]);
+        let is_whole = |command: &&Issued| command.at_ms >= body.whole_since_ms;
+        let known = Vec::from_iter(body.commands.iter().filter(is_whole));
+        let now = known.iter().filter(|it| it.boot == body.boot);
+        if now.clone().count() >= COMMANDS_MAX {
             return Some((Promise::I4, "a third time in one boot"));
         }
-        let timeout_ms = machine.settings.reboot_timeout_ms;
-        let is_soon = |at_ms: &u64| self.now_ms - at_ms < timeout_ms && machine.clock.is_true();
-        let is_soon = before.iter().any(is_soon);
-        is_soon.then_some((Promise::I4, "again before the timeout"))
+        let timeout_ms = settings.reboot_timeout_ms;
+        let is_soon = |command: &&&Issued| self.now_ms - command.at_ms < timeout_ms;
+        if body.clock.is_true() && now.clone().any(|it| is_soon(&it)) {
+            return Some((Promise::I4, "again before the timeout"));
+        }
+        let has_survived =
+            |it: &&Issued| it.need == body.kit.need && it.need_changes == body.need_changes;
+        let is_same = |it: &&&Issued| it.boot != body.boot && has_survived(it);
+        if known.iter().any(|it| is_same(&it)) {
+            return Some((Promise::I4, "again for a need that its reboot did not end"));
+        }
+        let is_late = |it: &&&Issued| self.now_ms - it.at_ms < DAY_MS - FENCE_TO_COMMAND_MS;
+        let lately = known.iter().filter(is_late).map(|it| it.boot);
+        let mut boots: BTreeSet<u32> = lately.collect();
+        boots.insert(body.boot);
+        let cap = settings.max_reboots_per_day as usize;
+        (boots.len() > cap).then_some((Promise::I4, "more often a day than it may"))
     }
 
-    /// I8: a release by its own node leaves nothing changed.
-    pub(super) fn judge_commit(&mut self, at: usize, write: &Write) {
+    /// Judges what is about to be committed, if the rules grant it.
+    pub(super) fn judge_write(&self, at: usize, write: &Write) -> Option<Violation> {
+        let Write::Ask { group, request, .. } = write else {
+            return None;
+        };
+        let Action::Release { owner, way, .. } = &request.action else {
+            return None;
+        };
+        let hold = self.store.group(group)?.hold_of(&owner.node)?;
+        let body = &self.machines[self.body(at)];
+        let name = body.name();
+        if !body.changes.is_empty() && !body.was_broken {
+            let changes = Vec::from_iter(body.changes.iter().map(String::as_str));
+            let what = format!("{name} released before {} was undone", changes.join(", "));
+            return Some(Violation::of(Promise::I8, what));
+        }
+        if *way != Way::Returned {
+            return None;
+        }
+        if hold.boot == self.machines[at].settings.identity.boot {
+            let what = format!("{name} released as returned, in the boot it should have ended");
+            return Some(Violation::of(Promise::I3, what));
+        }
+        let is_checked = body.checked == Some((body.boot, body.soft));
+        let what = format!("{name} released as returned, and no check had passed");
+        (!is_checked).then(|| Violation::of(Promise::I3, what))
+    }
+
+    /// After a commit.
+    pub(super) fn wrote(&mut self, at: usize, write: &Write) {
         if let Write::Ask { request, .. } = write
-            && let Action::Release { .. } = request.action
-            && !self.machines[at].changes.is_empty()
+            && let Action::Fence { .. } = request.action
         {
-            let machine = &self.machines[at];
-            let changes = Vec::from_iter(machine.changes.iter().map(String::as_str));
-            let what = format!(
-                "{} released before {} was undone",
-                machine.name(),
-                changes.join(", ")
-            );
-            self.accuse(Promise::I8, what);
+            let body = self.body(at);
+            let body = &mut self.machines[body];
+            if !body.is_going_down() {
+                body.was_broken = false; // a hold of its own, from the claim on
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Happening, World};
 use reboot_core::agent::Event;
-use reboot_core::group::{Action, Request};
+use reboot_core::group::{Action, Pause, Request};
 use reboot_core::id::{GroupName, RequestId};
 use reboot_core::write::Write;
 
@@ -86,6 +86,14 @@ impl World {
             request,
         };
         let _ = self.store.write(&write); // an operator reads the refusal, the world goes on
+        self.note_stop(group);
+    }
+
+    /// An operator pauses the whole fleet, or lets it go on.
+    pub fn pause_fleet(&mut self, pause: Option<Pause>) {
+        let (is_stopped, now_ms) = (pause.is_some(), self.now_ms);
+        let _ = self.store.write(&Write::PauseFleet(pause)); // nothing refuses it
+        self.shared.note_stop(None, is_stopped, now_ms);
     }
 
     /// Breaks the hold of a node, when it has one.
@@ -94,7 +102,8 @@ impl World {
             return;
         };
         let group = self.machines[at].settings.group.clone();
-        self.machines[at].was_broken = true;
+        let body = self.body(at);
+        self.machines[body].was_broken = true;
         let action = Action::Break {
             number,
             by: "operator".to_owned(),

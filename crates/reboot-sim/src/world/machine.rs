@@ -1,7 +1,10 @@
 //! A machine: what its agent finds there, what survives a crash, and what happens to it.
 
+use super::Happening;
 use super::agenda::Pending;
 use super::clock::Clock;
+use super::gates::Gate;
+use super::net::Net;
 use reboot_core::agent::{
     Agent, Effect, Look, Mode, News, Notebook, ScriptPhase, Settings, Sight, Timer, Zone,
 };
@@ -67,8 +70,10 @@ pub struct Issued {
     pub boot: u32,
     pub need: Option<&'static str>,
     pub at_ms: u64,
-    /// The hold it was issued under, as the store knew it.
-    pub hold: Option<u64>,
+    /// The name it was issued under, and the group.
+    pub holder: (GroupName, NodeName),
+    /// How often the machine's need had changed by then.
+    pub need_changes: u32,
 }
 
 /// A machine with its agent.
@@ -76,6 +81,10 @@ pub struct Machine {
     pub settings: Settings,
     pub kit: Kit,
     pub disk: Notebook,
+    /// What stood on its disk before, where a story may put it back.
+    pub keeps_older_disks: bool,
+    /// Oldest first.
+    pub older_disks: Vec<Notebook>,
     /// What hooks did and nobody undid.
     pub changes: BTreeSet<String>,
     pub agent: Option<Agent>,
@@ -101,6 +110,19 @@ pub struct Machine {
     pub commands: Vec<Issued>,
     /// What its agent told, where a story keeps it.
     pub news: Vec<News>,
+    /// It bears another's name.
+    pub is_clone: bool,
+    /// The machine it runs on, when that is another's: two agents on one node.
+    pub lodges_with: Option<usize>,
+    pub net: Net,
+    /// The gates that are closed, and since when.
+    pub(super) closed: BTreeMap<Gate, u64>,
+    /// How often its need went, came or became another.
+    pub(super) need_changes: u32,
+    /// The boot, and soft reboot, in which the check after a return last passed.
+    pub(super) checked: Option<(u32, Option<u32>)>,
+    /// Since when its disk, its name and its marks in the store are whole.
+    pub whole_since_ms: u64,
     /// The last minute in which it took events, and how many.
     pub(super) minute: (u64, usize),
     /// The operator broke a hold: I1 does not count what follows in this boot.
@@ -212,6 +234,8 @@ impl Machine {
             settings,
             kit: Kit::default(),
             disk: Notebook::default(),
+            keeps_older_disks: false,
+            older_disks: Vec::new(),
             changes: BTreeSet::new(),
             agent: None,
             is_up: true,
@@ -228,6 +252,13 @@ impl Machine {
             events: 0,
             commands: Vec::new(),
             news: Vec::new(),
+            is_clone: false,
+            lodges_with: None,
+            net: Net::default(),
+            closed: BTreeMap::new(),
+            need_changes: 0,
+            checked: None,
+            whole_since_ms: 0,
             minute: (0, 0),
             was_broken: false,
         }
@@ -258,6 +289,17 @@ impl Machine {
         };
         self.queues_ms = [0, 0];
         self.agent = Some(Agent::new(settings, self.disk.clone(), seed));
+    }
+
+    /// What its agent had begun on the machine itself and has no answer to.
+    pub(super) fn under_way(&self) -> Vec<Effect> {
+        let begun = |pending: &Pending| match &pending.what {
+            Happening::Carry(
+                effect @ (Effect::Save { .. } | Effect::RunHooks(_) | Effect::IssueReboot),
+            ) if pending.run == self.run => Some(effect.clone()),
+            _ => None,
+        };
+        self.pending.iter().filter_map(begun).collect()
     }
 
     /// The agent's process is gone; what it had under way is void. Its lock file is free, and

@@ -7,17 +7,23 @@ mod carry;
 mod checks;
 mod clock;
 mod faults;
+mod gates;
 mod machine;
+mod net;
 mod random;
+mod story;
 
 pub use clock::Clock;
 pub use faults::Fault;
+pub use gates::Gate;
 pub use machine::{Command, Issued, Kit, Machine, settings};
+pub use net::{Cut, Net};
 pub use random::Random;
 
 use crate::store::Store;
 use crate::violation::{Promise, Violation};
 use agenda::{Agenda, Coming, Due, Pending};
+use gates::Shared;
 use jiff::Timestamp;
 use reboot_core::agent::{Effect, Event, Input, Stage, Timer, step};
 use reboot_core::fleet::Fleet;
@@ -25,6 +31,7 @@ use reboot_core::group::Pause;
 use reboot_core::write::Write;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use story::told;
 
 /// What the agenda holds.
 #[derive(Clone, Debug)]
@@ -41,6 +48,8 @@ pub enum Happening {
     Boot,
     /// The agent is started (again).
     Start,
+    /// A write arrives that its sender gave up.
+    Late(Box<Write>),
 }
 
 /// Which writes are meant.
@@ -69,7 +78,14 @@ pub struct World {
     pub start: Timestamp,
     /// Whether machines keep what their agents tell.
     pub keeps_news: bool,
+    /// What happened, one line each, where somebody wants to read it.
+    pub story: Option<Vec<String>>,
+    /// Events that agents have taken.
+    pub events: u64,
+    /// So much of the store's history is in the story.
+    told: usize,
     agenda: Agenda,
+    shared: Shared,
     /// Machines that wait for the store to change.
     waiting: BTreeSet<usize>,
     shown: Option<Shown>,
@@ -92,7 +108,11 @@ impl World {
             store_down_until_ms: 0,
             start: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(START_SECS),
             keeps_news: true,
+            story: None,
+            events: 0,
+            told: 0,
             agenda: Agenda::default(),
+            shared: Shared::default(),
             waiting: BTreeSet::new(),
             shown: None,
             lost_replies: (0, false),
@@ -230,6 +250,7 @@ impl World {
             self.come_due(coming);
             self.check(coming.machine);
         }
+        self.tell_commits();
         self.wake();
         true
     }
@@ -287,9 +308,19 @@ impl World {
 
     fn wake_one(&mut self, at: usize) {
         self.waiting.remove(&at);
-        self.machines[at].waiter = None;
-        let delay_ms = 1 + self.random.below(50);
-        self.plan(at, delay_ms, Happening::Answer(Event::Woken));
+        let machine = &mut self.machines[at];
+        if let Some((_, audit_ms)) = machine.waiter
+            && audit_ms > self.now_ms
+            && std::mem::take(&mut machine.net.is_deaf)
+        {
+            return; // the wait ends at the audit
+        }
+        machine.waiter = None;
+        let wakes = 1 + u64::from(std::mem::take(&mut machine.net.echoes));
+        for _ in 0..wakes {
+            let delay_ms = 1 + self.random.below(50);
+            self.plan(at, delay_ms, Happening::Answer(Event::Woken));
+        }
     }
 
     /// Breaks a promise.
@@ -304,7 +335,7 @@ impl World {
     fn happen(&mut self, at: usize, run: u32, what: Happening) {
         let is_void = self.machines[at].run != run;
         match what {
-            Happening::Carry(effect) if is_void => self.carry_for_the_dead(effect),
+            Happening::Carry(effect) if is_void => self.carry_for_the_dead(at, effect),
             Happening::Answer(_) if is_void => {}
             Happening::Carry(effect) => self.carry(at, effect),
             Happening::Answer(event) => self.deliver(at, event),
@@ -320,6 +351,12 @@ impl World {
             Happening::ShutDown(_) | Happening::Off(_) => {}
             Happening::Boot => self.boot(at),
             Happening::Start => self.start(at),
+            Happening::Late(write) => {
+                self.tell(Some(at), || {
+                    format!("a late request arrives: {}", told(&write))
+                });
+                let _ = self.store_write(at, &write); // its sender hears nothing
+            }
         }
     }
 
@@ -332,28 +369,53 @@ impl World {
         machine.clock.reboot(now_ms);
         machine.was_broken = false;
         if !machine.kit.need_survives {
-            machine.kit.need = None;
+            self.alter(at, |kit| kit.need = None);
         }
+        let boot = self.machines[at].boot;
+        self.tell(Some(at), || format!("the machine is up, boot {boot}"));
         self.plan(at, 3_000, Happening::Start);
     }
 
     fn start(&mut self, at: usize) {
-        if self.machines[at].agent.is_none() && self.machines[at].is_up {
+        let body = self.body(at);
+        if self.machines[at].agent.is_none() && self.machines[body].is_up {
             let seed = self.random.next();
+            if body != at {
+                let (boot, soft) = (self.machines[body].boot, self.machines[body].soft);
+                (self.machines[at].boot, self.machines[at].soft) = (boot, soft);
+            }
             self.machines[at].start(seed);
+            self.tell(Some(at), || "the agent starts".to_owned());
             self.deliver(at, Event::Started);
         }
     }
 
-    /// The agent's process is gone.
+    /// The agent's process is gone. What it had begun may have been done.
     pub fn end_process(&mut self, at: usize) {
+        if self.machines[at].agent.is_some() {
+            self.tell(Some(at), || "the agent is gone".to_owned());
+        }
+        for effect in self.machines[at].under_way() {
+            if self.random.chance(50) {
+                self.leave_done(at, effect);
+            }
+        }
         self.machines[at].end_process();
         self.waiting.remove(&at);
     }
 
     fn end_boot(&mut self, at: usize) {
-        self.machines[at].end_boot();
-        self.waiting.remove(&at);
+        self.tell(Some(at), || "the machine is off".to_owned());
+        let lodgers = (0..self.machines.len()).filter(|it| self.body(*it) == at);
+        for lodger in Vec::from_iter(lodgers) {
+            self.end_process(lodger);
+            self.machines[lodger].end_boot();
+        }
+    }
+
+    /// The machine on which an agent runs.
+    pub fn body(&self, at: usize) -> usize {
+        self.machines[at].lodges_with.unwrap_or(at)
     }
 
     /// One step of an agent.
@@ -370,6 +432,7 @@ impl World {
         };
         let effects = step(agent, Input { now, event });
         machine.events += 1;
+        self.events += 1;
         self.count_event(at);
         for effect in effects {
             self.take(at, effect);
