@@ -1,5 +1,6 @@
 //! The rules in virtual time: whole fleets of the very agents and transitions that ship.
 
+pub mod fleet;
 pub mod model;
 pub mod store;
 pub mod violation;

@@ -47,10 +47,21 @@ impl Store {
         self.note_end(ends_ms.0.min(ends_ms.1));
     }
 
+    /// Whether a node waits in any line, or a broken hold left something to be undone there.
+    pub fn owes_or_waits(&self, node: &NodeName) -> bool {
+        let mut lines = self.groups.values().map(|slots| &slots.line);
+        lines.any(|line| line.ahead_of(node).is_some()) || !self.owed(node).is_empty()
+    }
+
     /// When a session and a node's health record end, unless they are renewed.
     pub fn ends_ms(&self, session: &SessionId, node: &NodeName) -> Option<(u64, u64)> {
         let lease = self.leases.get(session)?;
         Some((lease.ends_ms, self.nodes.get(node)?.fresh_until_ms))
+    }
+
+    /// Every group's name.
+    pub fn group_names(&self) -> impl Iterator<Item = &GroupName> {
+        self.groups.keys()
     }
 
     /// A group's record is gone, as if somebody had deleted it.

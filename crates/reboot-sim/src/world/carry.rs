@@ -147,7 +147,7 @@ impl World {
         let is_passed = sight == Sight::Health(ScriptVerdict::Pass);
         if look == Look::Health(ScriptPhase::PostReboot) && is_passed {
             let machine = &mut self.machines[body];
-            machine.checked = Some((machine.boot, machine.soft));
+            machine.checked = Some(machine.boot);
         }
         self.deliver(at, Event::Saw { pass, look, sight });
     }

@@ -23,7 +23,7 @@ impl World {
     pub(super) fn check(&mut self, at: usize) {
         self.violations.append(&mut self.store.log.violations);
         let body = &self.machines[self.body(at)];
-        if body.is_going_down() && !body.was_broken && !self.holds_for_command(body) {
+        if body.is_going_down() && !body.is_excused() && !self.holds_for_command(body) {
             let what = "goes down, or is down, because of us and holds nothing";
             let what = format!("{} {what}", body.name());
             self.accuse(Promise::I1, what);
@@ -33,6 +33,7 @@ impl World {
         let name = machine.name();
         if let Some(agent) = &machine.agent
             && machine.paused_until_ms <= self.now_ms
+            && machine.asleep.is_none()
             && !is_awaited(machine, agent)
         {
             let what = format!(
@@ -65,7 +66,7 @@ impl World {
     }
 
     /// Whether the last command's node holds durably.
-    fn holds_for_command(&self, machine: &Machine) -> bool {
+    pub(crate) fn holds_for_command(&self, machine: &Machine) -> bool {
         let holder = machine.commands.last().map(|command| &command.holder);
         let hold = holder.and_then(|(group, node)| self.store.group(group)?.hold_of(node));
         hold.is_some_and(|hold| hold.phase.is_durable())
@@ -103,13 +104,16 @@ impl World {
             }
         }
         let mark = body.disk.command.as_ref();
-        let is_marked = mark.is_some_and(|mark| mark.boot == identity.boot);
+        let is_marked = mark.is_some_and(|mark| mark.boot == identity.boot) || body.is_doubled();
         (!is_marked).then_some((Promise::I2, "without a mark on disk"))
     }
 
     /// I4: once a boot, and a second time after the timeout; once a need; so often a day.
     fn judge_repetition(&self, at: usize) -> Option<(Promise, &'static str)> {
         let (settings, body) = (&self.machines[at].settings, &self.machines[self.body(at)]);
+        if body.is_doubled() {
+            return None;
+        }
         let is_whole = |command: &&Issued| command.at_ms >= body.whole_since_ms;
         let known = Vec::from_iter(body.commands.iter().filter(is_whole));
         let now = known.iter().filter(|it| it.boot == body.boot);
@@ -158,7 +162,7 @@ impl World {
             let what = format!("{name} released as returned, in the boot it should have ended");
             return Some(Violation::of(Promise::I3, what));
         }
-        let is_checked = body.checked == Some((body.boot, body.soft));
+        let is_checked = body.checked == Some(body.boot);
         let what = format!("{name} released as returned, and no check had passed");
         (!is_checked).then(|| Violation::of(Promise::I3, what))
     }
@@ -184,6 +188,16 @@ impl Machine {
     pub fn is_going_down(&self) -> bool {
         let last = self.commands.last();
         last.is_some_and(|command| command.boot == self.boot)
+    }
+
+    /// Whether two agents ran in this boot with the lock lost.
+    pub fn is_doubled(&self) -> bool {
+        self.doubled_in == Some(self.boot)
+    }
+
+    /// Whether nobody promises that it holds while it goes down.
+    pub fn is_excused(&self) -> bool {
+        self.was_broken || self.is_doubled()
     }
 }
 

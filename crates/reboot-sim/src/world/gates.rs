@@ -78,6 +78,7 @@ fn closed_in(kit: &Kit) -> impl Iterator<Item = Gate> + use<> {
 impl World {
     /// Changes what the agent finds on a machine.
     pub fn alter(&mut self, at: usize, change: impl FnOnce(&mut Kit)) {
+        self.awaken(at);
         let now_ms = self.now_ms;
         let machine = &mut self.machines[at];
         let need = machine.kit.need;
@@ -90,6 +91,14 @@ impl World {
         machine.closed = closed_in(&machine.kit)
             .map(|gate| (gate, since_ms(gate)))
             .collect();
+    }
+
+    /// Learns what is stopped by now.
+    pub fn note_stops(&mut self) {
+        let groups = Vec::from_iter(self.store.group_names().cloned());
+        groups.iter().for_each(|group| self.note_stop(group));
+        let (is_stopped, now_ms) = (self.store.pause.is_some(), self.now_ms);
+        self.shared.note_stop(None, is_stopped, now_ms);
     }
 
     /// Learns whether this group is stopped by now.

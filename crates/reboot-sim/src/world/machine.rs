@@ -5,6 +5,7 @@ use super::agenda::Pending;
 use super::clock::Clock;
 use super::gates::Gate;
 use super::net::Net;
+use super::sleep::Sleep;
 use reboot_core::agent::{
     Agent, Effect, Look, Mode, News, Notebook, ScriptPhase, Settings, Sight, Timer, Zone,
 };
@@ -85,11 +86,20 @@ pub struct Machine {
     pub keeps_older_disks: bool,
     /// Oldest first.
     pub older_disks: Vec<Notebook>,
+    /// Its next boot is from this disk.
+    pub disk_at_boot: Option<Notebook>,
+    /// Its next boot is that of a machine installed anew, with this number.
+    pub becomes_new: Option<usize>,
     /// What hooks did and nobody undid.
     pub changes: BTreeSet<String>,
     pub agent: Option<Agent>,
     pub is_up: bool,
+    /// Counts boots, soft ones too.
     pub boot: u32,
+    /// Counts the boots of the kernel.
+    pub kernel: u32,
+    /// The boot in which two agents ran here with the lock lost: no promise is kept about marks.
+    pub doubled_in: Option<u32>,
     /// Soft reboots in this boot; `None` where systemd does not tell.
     pub soft: Option<u32>,
     pub clock: Clock,
@@ -110,6 +120,7 @@ pub struct Machine {
     pub commands: Vec<Issued>,
     /// What its agent told, where a story keeps it.
     pub news: Vec<News>,
+    pub(super) asleep: Option<Sleep>,
     /// It bears another's name.
     pub is_clone: bool,
     /// The machine it runs on, when that is another's: two agents on one node.
@@ -119,8 +130,8 @@ pub struct Machine {
     pub(super) closed: BTreeMap<Gate, u64>,
     /// How often its need went, came or became another.
     pub(super) need_changes: u32,
-    /// The boot, and soft reboot, in which the check after a return last passed.
-    pub(super) checked: Option<(u32, Option<u32>)>,
+    /// The boot in which the check after a return last passed.
+    pub(super) checked: Option<u32>,
     /// Since when its disk, its name and its marks in the store are whole.
     pub whole_since_ms: u64,
     /// The last minute in which it took events, and how many.
@@ -236,10 +247,14 @@ impl Machine {
             disk: Notebook::default(),
             keeps_older_disks: false,
             older_disks: Vec::new(),
+            disk_at_boot: None,
+            becomes_new: None,
             changes: BTreeSet::new(),
             agent: None,
             is_up: true,
             boot: 1,
+            kernel: 1,
+            doubled_in: None,
             soft: None,
             clock: Clock::booted(0),
             pending: Vec::new(),
@@ -252,6 +267,7 @@ impl Machine {
             events: 0,
             commands: Vec::new(),
             news: Vec::new(),
+            asleep: None,
             is_clone: false,
             lodges_with: None,
             net: Net::default(),
@@ -273,15 +289,37 @@ impl Machine {
         self.is_up && self.boot == boot
     }
 
+    /// What was done to its disk while it was off.
+    pub(super) fn change_disks(&mut self) {
+        if let Some(disk) = self.disk_at_boot.take() {
+            self.disk = disk;
+        }
+        let number = self.becomes_new.take();
+        let id = number.and_then(|it| MachineId::new(format!("machine-new-{it}")).ok());
+        if let Some(id) = id {
+            self.settings.identity.machine_id = id;
+            self.disk = Notebook::default();
+            self.older_disks.clear();
+            self.changes.clear();
+        }
+    }
+
+    /// The boot it is in, as systemd and the kernel tell it.
+    pub fn boot_identity(&self) -> BootIdentity {
+        let machine = &self.settings.identity.machine_id;
+        BootIdentity {
+            boot_id: format!("{machine}-boot-{}", self.kernel),
+            soft_reboots: self.soft.map(u64::from),
+        }
+    }
+
     /// A new run of the agent, with what the disk says.
     pub fn start(&mut self, seed: u64) {
         let machine = self.settings.identity.machine_id.clone();
+        let boot = self.boot_identity();
         self.run += 1;
         let identity = &mut self.settings.identity;
-        identity.boot = BootIdentity {
-            boot_id: format!("{machine}-boot-{}", self.boot),
-            soft_reboots: self.soft.map(u64::from),
-        };
+        identity.boot = boot;
         identity.instance = Instance::new(format!("{machine}-run-{}", self.run)).unwrap();
         let settings = Settings {
             dead_former: self.dead_former.take(),

@@ -11,6 +11,7 @@ mod gates;
 mod machine;
 mod net;
 mod random;
+mod sleep;
 mod story;
 
 pub use clock::Clock;
@@ -52,6 +53,17 @@ pub enum Happening {
     Late(Box<Write>),
 }
 
+/// What came of letting time pass.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Tick {
+    /// The end is reached, or a promise broken.
+    Over,
+    /// Something of the store ended.
+    Store,
+    /// Something happened to this machine.
+    Machine(usize),
+}
+
 /// Which writes are meant.
 pub type WriteFilter = fn(&Write) -> bool;
 
@@ -80,6 +92,8 @@ pub struct World {
     pub keeps_news: bool,
     /// What happened, one line each, where somebody wants to read it.
     pub story: Option<Vec<String>>,
+    /// Whether machines with nothing to do sleep.
+    pub sleeps: bool,
     /// Events that agents have taken.
     pub events: u64,
     /// So much of the store's history is in the story.
@@ -109,6 +123,7 @@ impl World {
             start: Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(START_SECS),
             keeps_news: true,
             story: None,
+            sleeps: false,
             events: 0,
             told: 0,
             agenda: Agenda::default(),
@@ -131,7 +146,8 @@ impl World {
         self.numbers
     }
 
-    fn plan(&mut self, at: usize, delay_ms: u64, what: Happening) {
+    pub(crate) fn plan(&mut self, at: usize, delay_ms: u64, what: Happening) {
+        self.awaken(at);
         let number = self.next_number();
         let machine = &mut self.machines[at];
         let run = machine.run;
@@ -181,7 +197,7 @@ impl World {
     pub fn run_until(&mut self, limit_ms: u64, is_met: impl Fn(&Self) -> bool) -> bool {
         let end_ms = self.now_ms + limit_ms;
         while !is_met(self) {
-            if !self.tick(end_ms) {
+            if self.tick(end_ms) == Tick::Over {
                 self.assert_kept();
                 return is_met(self);
             }
@@ -220,14 +236,15 @@ impl World {
 impl World {
     /// Runs to this time, or to the first broken promise.
     pub fn play(&mut self, end_ms: u64) {
-        while self.tick(end_ms) {}
+        while self.tick(end_ms) != Tick::Over {}
     }
 
     /// The next thing that happens, if it happens before the end.
-    fn tick(&mut self, end_ms: u64) -> bool {
+    pub(crate) fn tick(&mut self, end_ms: u64) -> Tick {
         if !self.violations.is_empty() {
-            return false;
+            return Tick::Over;
         }
+        let mut tick = Tick::Store;
         let end_of_store_ms = self.store.soonest_ms();
         let next_ms = self
             .agenda
@@ -237,7 +254,7 @@ impl World {
         if next_ms > end_ms {
             self.now_ms = end_ms;
             self.store.advance(end_ms);
-            return false;
+            return Tick::Over;
         }
         self.now_ms = self.now_ms.max(next_ms);
         self.store.advance(self.now_ms);
@@ -249,10 +266,14 @@ impl World {
         {
             self.come_due(coming);
             self.check(coming.machine);
+            if self.sleeps {
+                self.lull(coming.machine);
+            }
+            tick = Tick::Machine(coming.machine);
         }
         self.tell_commits();
         self.wake();
-        true
+        tick
     }
 
     fn come_due(&mut self, coming: Coming) {
@@ -363,8 +384,10 @@ impl World {
     fn boot(&mut self, at: usize) {
         let now_ms = self.now_ms;
         let machine = &mut self.machines[at];
+        machine.change_disks();
         machine.is_up = true;
         machine.boot += 1;
+        machine.kernel += 1;
         machine.soft = machine.soft.map(|_| 0);
         machine.clock.reboot(now_ms);
         machine.was_broken = false;
@@ -383,6 +406,7 @@ impl World {
             if body != at {
                 let (boot, soft) = (self.machines[body].boot, self.machines[body].soft);
                 (self.machines[at].boot, self.machines[at].soft) = (boot, soft);
+                self.machines[at].kernel = self.machines[body].kernel;
             }
             self.machines[at].start(seed);
             self.tell(Some(at), || "the agent starts".to_owned());
@@ -392,6 +416,7 @@ impl World {
 
     /// The agent's process is gone. What it had begun may have been done.
     pub fn end_process(&mut self, at: usize) {
+        self.awaken(at);
         if self.machines[at].agent.is_some() {
             self.tell(Some(at), || "the agent is gone".to_owned());
         }
@@ -404,12 +429,41 @@ impl World {
         self.waiting.remove(&at);
     }
 
-    fn end_boot(&mut self, at: usize) {
+    pub(crate) fn end_boot(&mut self, at: usize) {
         self.tell(Some(at), || "the machine is off".to_owned());
         let lodgers = (0..self.machines.len()).filter(|it| self.body(*it) == at);
         for lodger in Vec::from_iter(lodgers) {
             self.end_process(lodger);
             self.machines[lodger].end_boot();
+        }
+    }
+
+    /// The system restarts above the same kernel, where that can be told from a mere restart.
+    pub fn soft_reboot(&mut self, at: usize) {
+        self.end_process(at);
+        let machine = &mut self.machines[at];
+        machine.dead_former = None;
+        machine.boot += 1;
+        machine.soft = machine.soft.map(|count| count + 1);
+        machine.was_broken = false;
+        self.plan(at, 4_000, Happening::Start);
+    }
+
+    /// The boot-time clock of a machine runs at another rate from now on.
+    pub fn set_clock_rate(&mut self, at: usize, rate: (u64, u64)) {
+        self.awaken(at);
+        let now_ms = self.now_ms;
+        let machine = &mut self.machines[at];
+        let run = machine.run;
+        let read = |clock: &Clock, at_ms: u64| clock.boot_ms(at_ms.max(now_ms));
+        let timers = machine.timers.iter();
+        let timers = Vec::from_iter(timers.map(|(it, at_ms)| (*it, read(&machine.clock, *at_ms))));
+        machine.clock.set_rate(now_ms, rate);
+        for (timer, boot_ms) in timers {
+            let machine = &mut self.machines[at];
+            let at_ms = machine.clock.true_ms(boot_ms).max(now_ms);
+            machine.timers.insert(timer, at_ms);
+            self.come(at, at_ms, Due::Timer(timer, run));
         }
     }
 
@@ -420,6 +474,7 @@ impl World {
 
     /// One step of an agent.
     pub fn deliver(&mut self, at: usize, event: Event) {
+        self.awaken(at);
         let until_ms = self.machines[at].paused_until_ms;
         if until_ms > self.now_ms {
             let delay_ms = until_ms - self.now_ms;

@@ -15,7 +15,7 @@ pub enum Cut {
 }
 
 /// The network of one machine.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Net {
     /// What is cut, and until when.
     pub cut: Option<(Cut, u64)>,
