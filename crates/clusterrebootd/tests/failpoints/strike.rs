@@ -1,9 +1,11 @@
 //! Strikes: a life is recorded, and then ended at each of its points.
 
 use crate::lives::Life;
+use crate::machine::Machine;
 use crate::pair::Pair;
 use crate::verdict;
 use nix::sys::signal::Signal;
+use reboot_core::group::Phase;
 use reboot_host::journal;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +14,9 @@ use std::sync::Mutex;
 /// How many pairs are struck at a time in a life: they wait for leases nearly always. Two lives at
 /// a time on two cores, and a user has 128 inotify instances, of which a pair takes up to seven.
 const WORKERS: usize = 6;
+
+/// After so many failures of a life the rest of it would only take time.
+const FAILURES_MAX: usize = 6;
 
 /// One strike.
 #[derive(Clone, Debug)]
@@ -62,6 +67,9 @@ fn carry_out(strikes: &[Strike]) -> Vec<String> {
             let Some(strike) = next.lock().unwrap().next() else {
                 return;
             };
+            if failed.lock().unwrap().len() >= FAILURES_MAX {
+                return;
+            }
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| strike.carry_out())) {
                 let why = format!("--- {strike:?}\n{}", message_of(&*panic));
                 failed.lock().unwrap().push(why);
@@ -121,8 +129,18 @@ fn start_again(pair: &mut Pair, was_issued: bool) {
     }
     pair.struck.start();
     if was_issued {
-        let is_adopted = || pair.struck.says("took over the hold");
-        pair.bench
-            .wait("it waits for the command of its former run", is_adopted);
+        waits_for_its_command(pair);
     }
+}
+
+/// As if the command took its time: nothing is undone or given back, however long that is.
+fn waits_for_its_command(pair: &Pair) {
+    let Pair { struck, bench, .. } = pair;
+    let took_over = || struck.says("took over the hold");
+    bench.wait("it takes its hold over", took_over);
+    let beats = |machine: &Machine| machine.lines("phases").len();
+    let before = beats(struck);
+    bench.wait("its heart beats on", || beats(struck) > before);
+    assert_eq!(bench.phase("struck"), Some(Phase::Rebooting));
+    assert!(struck.has("changed.10-drain") && struck.has("changed.20-mute"));
 }
