@@ -70,6 +70,7 @@ impl Turn<'_> {
         if matches!(refusal, Refusal::SessionEnded) {
             return self.session_lost();
         }
+        self.leave_doubtful_session();
         if report.blockers.iter().all(|blocker| blocker.is_shared) {
             self.join_line();
         }
@@ -359,9 +360,12 @@ impl Turn<'_> {
         }
         self.agent.hold = None;
         self.tell(News::Released(Ending::Success));
-        if self.agent.notebook.command.take().is_some() {
+        let boot = self.agent.settings.identity.boot.clone();
+        let mark = &mut self.agent.notebook.command; // one of this boot says that it was issued
+        if mark.take_if(|mark| mark.boot.differs_from(&boot)).is_some() {
             self.save();
         }
+        self.leave_doubtful_session();
         match (way, self.agent.abort.take()) {
             (Way::Returned, _) => {
                 self.agent.attempts = 0;
@@ -404,6 +408,7 @@ impl Turn<'_> {
     pub(super) fn lose_hold(&mut self, why: &str) {
         self.agent.hold = None;
         self.agent.abort = None;
+        self.leave_doubtful_session();
         self.tell(News::Trouble {
             what: "keep the hold",
             error: why.to_owned(),

@@ -57,6 +57,32 @@ impl Turn<'_> {
         );
     }
 
+    /// Notes that a claim was sent more than once: another copy may arrive yet, and would take a
+    /// slot that nobody wants.
+    pub(super) fn doubt_session(&mut self) {
+        let tries = self.agent.asked.as_ref().map_or(0, |asked| asked.tries);
+        let is_claim = self.agent.stage == Stage::Claiming;
+        self.agent.is_session_doubtful |= is_claim && tries > 1;
+    }
+
+    /// Ends the session on which such a copy would stand, once no hold needs it. A place in line
+    /// goes over to the next session first.
+    pub(super) fn leave_doubtful_session(&mut self) {
+        let is_daemon = self.agent.settings.mode.is_daemon();
+        if !std::mem::take(&mut self.agent.is_session_doubtful) || !is_daemon {
+            return;
+        }
+        let former = self.agent.session.take();
+        self.agent.is_session_open = false;
+        self.open_session();
+        if std::mem::take(&mut self.agent.is_queued) {
+            self.join_line();
+        }
+        if let Some(session) = former {
+            self.write(Tag::EndSession, Write::EndSession { session });
+        }
+    }
+
     pub(super) fn session_opened(&mut self, result: Result<Written, Trouble>) {
         match result {
             Ok(_) => {
@@ -139,6 +165,7 @@ impl Turn<'_> {
             error,
         });
         self.agent.is_session_open = false;
+        self.agent.is_session_doubtful = false;
         self.agent.is_queued = false;
         self.agent.unleft_line = None;
         if !self.agent.settings.mode.is_daemon() {

@@ -286,6 +286,9 @@ impl Turn<'_> {
             let calm = Report::plain(Outcome::NoAction, "no detector asks for a reboot");
             return self.finish(Report::blocked(blockers).unwrap_or(calm));
         }
+        if self.has_unknown_hold() {
+            return self.settle();
+        }
         if blockers.is_empty() {
             return self.take_slot();
         }
@@ -296,6 +299,15 @@ impl Turn<'_> {
         if let Some(report) = Report::blocked(blockers) {
             self.finish(report);
         }
+    }
+
+    /// Whether the record has a hold of this node that the agent does not know: of a request that
+    /// arrived late.
+    fn has_unknown_hold(&self) -> bool {
+        let findings = self.agent.evidence.findings();
+        findings.is_some_and(|found| found.own_hold.is_some())
+            && self.agent.settings.mode.is_daemon()
+            && !Mutation::NoLookAfterUnknown.is_on()
     }
 
     fn learn_need(&mut self) {
@@ -352,10 +364,6 @@ impl Turn<'_> {
         let Some(findings) = self.agent.evidence.findings().cloned() else {
             return;
         };
-        let looks = !Mutation::NoLookAfterUnknown.is_on();
-        if findings.own_hold.is_some() && self.agent.settings.mode.is_daemon() && looks {
-            return self.settle();
-        }
         if self.agent.settings.mode.is_daemon() && !findings.may_try {
             self.join_line();
             return self.finish(contended(&findings));

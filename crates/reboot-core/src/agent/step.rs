@@ -211,11 +211,13 @@ impl Turn<'_> {
         }
         match result {
             Ok(written) => {
+                self.doubt_session();
                 self.agent.asked = None;
                 self.agent.failures = 0;
                 self.granted(written);
             }
             Err(Trouble::Refused(refusal)) => {
+                self.doubt_session();
                 self.agent.asked = None;
                 self.refused(refusal);
             }

@@ -394,9 +394,17 @@ impl Model {
     }
 
     fn take_on(&mut self, state: &mut State, at: usize, reaction: &Reaction) {
+        // A look of a pass that was given up answers nothing.
+        let todos = &self.todos;
+        state.entities[at]
+            .retain(|item| *todos.get(item).as_ref() != Todo::Look || reaction.keeps_look);
         let entity = &mut state.entities[at];
         let is_same = reaction.is_same_stage;
-        let before = if is_same { entity.timers } else { 0 };
+        let before = if is_same {
+            entity.timers
+        } else {
+            entity.timers & timer::SESSION
+        };
         entity.agent = reaction.agent;
         let saves = |item: &u32| matches!(**self.todos.get(*item), Todo::Save(..));
         if reaction.todo.iter().any(saves) {

@@ -37,6 +37,8 @@ pub struct Bounds {
     pub breaks: u8,
     /// Changes of `max`.
     pub changes: u8,
+    /// Of all these, at most so many in one history.
+    pub together: u8,
     /// What else there is.
     pub special: Special,
     /// Whether nodes have a hook to run before their reboot.
@@ -55,6 +57,7 @@ impl Bounds {
         pauses: 1,
         breaks: 1,
         changes: 1,
+        together: 8,
         special: Special::Nothing,
         hooks: true,
     };
@@ -105,6 +108,7 @@ impl fmt::Display for Bounds {
             pauses,
             breaks,
             changes,
+            together,
             ..
         } = self;
         write!(f, "{nodes}x{max}")?;
@@ -118,6 +122,9 @@ impl fmt::Display for Bounds {
             if *count > 0 {
                 write!(f, " {what} {count}")?;
             }
+        }
+        if *together < crashes + lost + pauses + breaks + changes {
+            write!(f, ", {together} together")?;
         }
         match self.special {
             Special::Nothing => Ok(()),

@@ -134,7 +134,7 @@ pub(super) fn strike(
 ) -> Result<(), Violation> {
     match action {
         Action::Delay(at, place) => {
-            state.left.lost -= 1;
+            state.left.take(|left| &mut left.lost);
             let item = state.entities[usize::from(at)].take(place.into());
             if let Some(free) = state.late.iter_mut().find(|it| **it == 0) {
                 *free = item;
@@ -149,26 +149,26 @@ pub(super) fn strike(
             model.sometimes.late_arrivals += 1;
         }
         Action::Kill(at) => {
-            state.left.crashes -= 1;
+            state.left.take(|left| &mut left.crashes);
             model.start_again(state, at.into());
         }
         Action::LosePower(at) => {
-            state.left.crashes -= 1;
+            state.left.take(|left| &mut left.crashes);
             model.go_down(state, at.into(), false);
             model.boot(state, at.into());
         }
         Action::Die(at) => {
-            state.left.crashes -= 1;
+            state.left.take(|left| &mut left.crashes);
             let ours = state.entities[usize::from(at)].is(flag::OURS);
             model.go_down(state, at.into(), ours);
             state.entities[usize::from(at)].set(flag::DEAD, true);
         }
         Action::Pause(at) => {
-            state.left.pauses -= 1;
+            state.left.take(|left| &mut left.pauses);
             state.entities[usize::from(at)].set(flag::PAUSED, true);
         }
         Action::PauseAfter(at, place) => {
-            state.left.pauses -= 1;
+            state.left.take(|left| &mut left.pauses);
             model.pause_after(state, at.into(), place.into())?;
         }
         Action::Stop(at) => {
@@ -207,11 +207,11 @@ impl Model {
     fn operate(&mut self, state: &mut State, action: Action) -> Result<(), Violation> {
         match action {
             Action::Break(name) => {
-                state.left.breaks -= 1;
+                state.left.take(|left| &mut left.breaks);
                 self.break_hold(state, name.into())
             }
             Action::SetMax(max) => {
-                state.left.changes -= 1;
+                state.left.take(|left| &mut left.changes);
                 let by = "operator".to_owned();
                 let max = max.into();
                 self.ask(state, Asking::SetMax { max, by })

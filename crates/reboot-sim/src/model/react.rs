@@ -50,6 +50,8 @@ pub(super) struct Reaction {
     pub(super) meant: u8,
     /// Whether it is where it was: then timers set before still run.
     pub(super) is_same_stage: bool,
+    /// Whether it still waits for a look that it asked for before.
+    pub(super) keeps_look: bool,
     /// What it looked at, as bits.
     pub(super) looked: u8,
     /// Whether the check after the reboot passed.
@@ -156,6 +158,10 @@ impl Model {
         self.forget_newest(&mut agent.notebook);
         let meant = meant_timers(&agent);
         let agent_stage = agent.stage.clone();
+        let looks = agent
+            .pass()
+            .is_some_and(|it| it.looking == Some(Look::Fleet));
+        let keeps_look = looks && !doing.todo.contains(&Todo::Look);
         let run = if doing.is_over {
             0
         } else {
@@ -166,6 +172,7 @@ impl Model {
             todo: doing.todo.into_iter().map(|it| self.todos.id(it)).collect(),
             timers: doing.timers,
             is_same_stage: agent_stage == stage,
+            keeps_look,
             meant,
             looked: doing.looked,
             is_checked: doing.is_checked,

@@ -43,7 +43,7 @@ pub struct Verdict {
 #[derive(Default)]
 struct Plain(u64);
 
-/// A broken promise, in which state, and by which action out of it.
+/// A broken promise, at which meeting, and by which action out of it.
 type Found = (Violation, u32, Option<Action>);
 
 type Seen = HashMap<u128, u32, BuildHasherDefault<Plain>>;
@@ -51,18 +51,28 @@ type Seen = HashMap<u128, u32, BuildHasherDefault<Plain>>;
 /// States to be explored, by the number of faults that led there.
 type Open = Vec<VecDeque<(u32, State)>>;
 
+/// A state, met with so many faults left.
+#[derive(Clone, Copy)]
+struct Meeting {
+    state: u32,
+    left: Left,
+    /// The meeting and the action that led here.
+    from: u32,
+    by: Action,
+    depth: u16,
+}
+
 /// A search under way.
 struct Search {
     model: Model,
     seen: Seen,
-    parents: Vec<(u32, Action)>,
-    /// The faults left with which each state was met: none covers another.
-    lefts: Vec<Vec<Left>>,
+    meetings: Vec<Meeting>,
+    /// The meetings of each state; the faults left in none cover those of another.
+    met: Vec<Vec<u32>>,
     is_open: Vec<bool>,
     open: Open,
     ways: Ways,
     steps: usize,
-    depths: Vec<u16>,
 }
 
 /// Explores every state within the bounds, at most so many.
@@ -78,9 +88,15 @@ pub fn check(bounds: Bounds, states_max: usize) -> Verdict {
     });
     Verdict {
         bounds,
-        states: search.parents.len(),
+        states: search.met.len(),
         steps: search.steps,
-        depth: search.depths.iter().copied().max().unwrap_or(0).into(),
+        depth: search
+            .meetings
+            .iter()
+            .map(|it| it.depth)
+            .max()
+            .unwrap_or(0)
+            .into(),
         is_complete,
         violation,
         sometimes: search.model.sometimes.clone(),
@@ -98,13 +114,12 @@ impl Search {
         let mut search = Self {
             model,
             seen: Seen::default(),
-            parents: Vec::new(),
-            lefts: Vec::new(),
+            meetings: Vec::new(),
+            met: Vec::new(),
             is_open: Vec::new(),
             open: vec![VecDeque::new(); faults],
             ways: Ways::default(),
             steps: 0,
-            depths: Vec::new(),
         };
         search.visit(0, Action::GoOn, start);
         search
@@ -125,7 +140,7 @@ impl Search {
             if let Err(found) = self.try_all(at, &state, &actions) {
                 return Some(found);
             }
-            if self.parents.len() > states_max {
+            if self.met.len() > states_max {
                 return None;
             }
         }
@@ -134,6 +149,7 @@ impl Search {
 
     /// Tries each; tells whether one led to a state that is still to be explored.
     fn try_all(&mut self, at: u32, state: &State, actions: &[Action]) -> Result<bool, Found> {
+        let here = self.meetings[at as usize].state;
         let mut leads_on = false;
         for action in actions.iter().copied() {
             self.steps += 1;
@@ -143,7 +159,7 @@ impl Search {
                     let to = self.visit(at, action, next);
                     leads_on |= self.is_open[to as usize];
                     if action.is_faultless() {
-                        self.ways.step(at, to);
+                        self.ways.step(here, to);
                     }
                 }
             }
@@ -151,41 +167,49 @@ impl Search {
         Ok(leads_on)
     }
 
-    /// The next state to explore.
+    /// The next meeting to explore from.
     fn next(&mut self) -> Option<(u32, State)> {
         loop {
             let open = self.open.iter_mut().rev().find(|it| !it.is_empty())?;
             let (at, state) = open.pop_front()?;
-            if self.lefts[at as usize].contains(&state.left) {
-                self.is_open[at as usize] = false;
+            let here = self.meetings[at as usize].state as usize;
+            if self.met[here].contains(&at) {
+                self.is_open[here] = false;
                 return Some((at, state)); // else it was met since with more faults left
             }
         }
     }
 
-    fn visit(&mut self, from: u32, action: Action, state: State) -> u32 {
+    /// Notes that an action led from a meeting to a state.
+    fn visit(&mut self, from: u32, by: Action, state: State) -> u32 {
         let key = self.model.key(&state);
-        if let Some(at) = self.seen.get(&key).copied() {
-            let lefts = &mut self.lefts[at as usize];
-            if !lefts.iter().any(|left| left.covers(&state.left)) {
-                lefts.retain(|left| !state.left.covers(left));
-                lefts.push(state.left);
-                self.is_open[at as usize] = true;
-                self.open[state.left.total()].push_back((at, state));
+        let next = self.met.len() as u32;
+        let at = *self.seen.entry(key).or_insert(next);
+        if at == next {
+            self.met.push(Vec::new());
+            self.is_open.push(false);
+            if self.model.is_end(&state) {
+                self.ways.end(at);
             }
+        }
+        let meetings = &self.meetings;
+        let met = &mut self.met[at as usize];
+        let left = |meeting: &u32| meetings[*meeting as usize].left;
+        if met.iter().any(|meeting| left(meeting).covers(&state.left)) {
             return at;
         }
-        let at = self.parents.len() as u32;
-        self.seen.insert(key, at);
-        self.parents.push((from, action));
-        self.lefts.push(vec![state.left]);
-        self.is_open.push(true);
-        let depth = self.depths.get(from as usize).map_or(0, |depth| depth + 1);
-        self.depths.push(depth);
-        if self.model.is_end(&state) {
-            self.ways.end(at);
-        }
-        self.open[state.left.total()].push_back((at, state));
+        met.retain(|meeting| !state.left.covers(&left(meeting)));
+        met.push(meetings.len() as u32);
+        self.open[state.left.total()].push_back((meetings.len() as u32, state));
+        self.is_open[at as usize] = true;
+        let depth = meetings.get(from as usize).map_or(0, |it| it.depth + 1);
+        self.meetings.push(Meeting {
+            state: at,
+            left: state.left,
+            from,
+            by,
+            depth,
+        });
         at
     }
 
@@ -193,17 +217,18 @@ impl Search {
         if !is_complete || !self.model.is_live() {
             return None;
         }
-        let at = self.ways.stuck(self.parents.len())?;
+        let at = self.ways.stuck(self.met.len())?;
         let what = "from here no order of events leads to a good end";
-        Some((Violation::of(Promise::L1, what), at, None))
+        let meeting = *self.met[at as usize].first()?;
+        Some((Violation::of(Promise::L1, what), meeting, None))
     }
 
     fn way_to(&self, mut at: u32, last: Option<Action>) -> Vec<Action> {
         let mut actions: Vec<Action> = last.into_iter().collect();
         while at != 0 {
-            let (from, action) = self.parents[at as usize];
-            actions.push(action);
-            at = from;
+            let meeting = &self.meetings[at as usize];
+            actions.push(meeting.by);
+            at = meeting.from;
         }
         actions.reverse();
         actions

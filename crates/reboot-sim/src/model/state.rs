@@ -63,6 +63,8 @@ pub(super) struct Left {
     pub(super) pauses: u8,
     pub(super) breaks: u8,
     pub(super) changes: u8,
+    /// Of all these together.
+    pub(super) together: u8,
     /// Backups to be made, to be put back; commands that cannot start.
     pub(super) specials: u8,
 }
@@ -160,6 +162,16 @@ impl Entity {
         *free.expect("an agent never waits for so much at once") = item;
     }
 
+    /// Keeps of what the agent wants done only some.
+    pub(super) fn retain(&mut self, keeps: impl Fn(u32) -> bool) {
+        let mut kept = [0; TODO_MAX];
+        let items = self.todo.iter().filter(|item| **item != 0 && keeps(**item));
+        kept.iter_mut()
+            .zip(items)
+            .for_each(|(to, from)| *to = *from);
+        self.todo = kept;
+    }
+
     /// Takes one out; the others keep their order.
     pub(super) fn take(&mut self, at: usize) -> u32 {
         let item = self.todo[at];
@@ -179,19 +191,34 @@ impl Left {
             && self.pauses >= other.pauses
             && self.breaks >= other.breaks
             && self.changes >= other.changes
+            && self.together >= other.together
             && self.specials >= other.specials
+    }
+
+    /// Of nothing more than of all together.
+    pub(super) fn within(mut self) -> Self {
+        for one in [
+            &mut self.crashes,
+            &mut self.lost,
+            &mut self.pauses,
+            &mut self.breaks,
+            &mut self.changes,
+        ] {
+            *one = (*one).min(self.together);
+        }
+        self
+    }
+
+    /// Takes one fault of the kind that `of` names.
+    pub(super) fn take(&mut self, of: impl FnOnce(&mut Self) -> &mut u8) {
+        *of(self) -= 1;
+        self.together -= 1;
+        *self = self.within();
     }
 
     /// How much may still go wrong.
     pub(super) fn total(&self) -> usize {
-        let all = [
-            self.crashes,
-            self.lost,
-            self.pauses,
-            self.breaks,
-            self.changes,
-        ];
-        all.into_iter().map(usize::from).sum::<usize>() + usize::from(self.specials)
+        usize::from(self.together) + usize::from(self.specials)
     }
 
     pub(super) fn of(bounds: &Bounds) -> Self {
@@ -201,7 +228,9 @@ impl Left {
             pauses: bounds.pauses,
             breaks: bounds.breaks,
             changes: bounds.changes,
+            together: bounds.together,
             specials: 2,
         }
+        .within()
     }
 }
