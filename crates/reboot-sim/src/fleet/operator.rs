@@ -3,7 +3,7 @@
 
 use super::play::Play;
 use crate::store::Store;
-use crate::world::{Happening, Kit, Machine};
+use crate::world::{FENCE_TO_COMMAND_MS, Happening, Kit, Machine};
 use reboot_core::agent::{Stage, Step};
 use reboot_core::group::{Action, Hold, Pause};
 use reboot_core::id::GroupName;
@@ -50,9 +50,9 @@ impl Play {
 
     /// What the store forgot was not the nodes' doing.
     fn excuse(&mut self, held: Vec<usize>) {
-        let now_ms = self.world.now_ms;
+        let whole_ms = self.world.now_ms + FENCE_TO_COMMAND_MS;
         for machine in &mut self.world.machines {
-            machine.whole_since_ms = now_ms;
+            machine.whole_since_ms = whole_ms; // a command may follow a fence that is forgotten
             machine.was_broken |= machine.is_going_down();
         }
         for at in held {
@@ -64,8 +64,12 @@ impl Play {
     pub(super) fn lose_group(&mut self, group: &GroupName) {
         self.world
             .tell(None, || format!("the record of group {group} is deleted"));
+        if self.backups.is_empty() {
+            self.back_up();
+        }
         let held = Vec::from_iter(self.holders());
         self.world.store.lose_group(group);
+        self.world.note_stop(group);
         self.excuse(held);
     }
 
@@ -107,10 +111,9 @@ impl Play {
         if !groups.iter().any(is_gone) {
             return;
         }
-        let has_it = |backup: &&Store| groups.iter().all(|group| backup.group(group).is_some());
-        let backup = self.backups.iter().rev().find(has_it).cloned();
-        let backup = backup.unwrap_or_else(|| self.world.store.clone());
-        self.restore(&backup);
+        if let Some(backup) = self.backups.first().cloned() {
+            self.restore(&backup);
+        }
     }
 
     /// The newest generation that an agent has seen in the group's present epoch.
@@ -212,7 +215,11 @@ impl Play {
     fn forget_the_gone(&mut self) {
         let fleet = self.world.fleet();
         let is_borne = |name: &reboot_core::id::NodeName| {
-            let bears = |it: &Machine| it.name() == name && (it.is_up || it.kit.off_ms.is_some());
+            let is_there = |it: &Machine| match it.lodges_with {
+                Some(_) => it.agent.is_some(),
+                None => it.is_up || it.kit.off_ms.is_some(),
+            };
+            let bears = |it: &Machine| it.name() == name && is_there(it);
             self.world.machines.iter().any(bears)
         };
         if self.faces.len() == self.nodes {

@@ -19,6 +19,8 @@ pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
 /// How often operators look.
 const LOOK_MS: u64 = 20 * MINUTE_MS;
+/// So many backups are kept.
+const BACKUPS_MAX: usize = 4;
 /// How long a fleet may take to finish once the faults have stopped.
 pub(super) const SETTLE_MS: u64 = 14 * DAY_MS;
 
@@ -112,10 +114,8 @@ impl Play {
         for planned in idle {
             self.plan_at(planned.after_ms, Chore::Poke(planned));
         }
-        for _ in 0..2 {
-            let at_ms = self.random.below(self.duration_ms / 2);
-            self.plan_at(at_ms, Chore::BackUp);
-        }
+        let first_ms = self.random.below(2 * HOUR_MS);
+        self.plan_at(first_ms, Chore::BackUp);
     }
 
     fn plan_at(&mut self, at_ms: u64, chore: Chore) {
@@ -227,7 +227,11 @@ impl Play {
                 self.world.store.arm_anew();
             }
             Chore::Retire(at) => self.retire(at),
-            Chore::BackUp => self.back_up(),
+            Chore::BackUp => {
+                self.back_up();
+                let delay_ms = self.random.between(1, 6) * HOUR_MS;
+                self.plan_in(delay_ms, Chore::BackUp);
+            }
             Chore::Look => {
                 self.look_after();
                 self.plan_in(LOOK_MS, Chore::Look);
@@ -272,10 +276,16 @@ impl Play {
         self.world.tell(Some(at), || "is mended".to_owned());
     }
 
-    fn back_up(&mut self) {
+    /// A backup, once every group is there.
+    pub(super) fn back_up(&mut self) {
+        let is_there = |group: &GroupName| self.world.store.group(group).is_some();
+        if !self.maxes.keys().all(is_there) {
+            return;
+        }
         let mut backup = self.world.store.clone();
         backup.log = crate::store::Log::default();
-        self.backups.push(backup);
+        self.backups.truncate(BACKUPS_MAX - 1);
+        self.backups.insert(0, backup);
     }
 }
 

@@ -184,10 +184,10 @@ impl House {
     fn draw(nodes: usize, mode: Mode, random: &mut Random) -> Self {
         let mut base = settings("nobody", 1);
         let is_big = nodes > 200;
-        base.check_interval_ms = random.between(1, 5) * MINUTE_MS * if is_big { 6 } else { 1 };
-        base.publish_interval_ms = random.between(15, 120) * SECOND_MS;
+        base.check_interval_ms = random.between(2, 10) * MINUTE_MS * if is_big { 6 } else { 1 };
+        base.publish_interval_ms = random.between(30, 240) * SECOND_MS;
         base.stale_after_ms = base.publish_interval_ms * random.between(4, 12) + MINUTE_MS;
-        base.lock_ttl_ms = random.between(30, 180) * SECOND_MS;
+        base.lock_ttl_ms = random.between(60, 300) * SECOND_MS;
         base.audit_interval_ms = random.between(2, 10) * MINUTE_MS;
         base.backoff = Backoff {
             min_ms: random.between(1, 10) * SECOND_MS,

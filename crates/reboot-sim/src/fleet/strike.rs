@@ -28,7 +28,7 @@ impl Play {
             S::Broken => self.world.hold_of(at).is_some(),
             S::StoreRestored => !self.backups.is_empty(),
             S::RolledBack => !machine.older_disks.is_empty(),
-            S::GroupDeleted => self.world.store.group(&machine.settings.group).is_some(),
+            S::GroupDeleted => !self.backups.is_empty(), // else nobody could bring it back
             _ if is_of_command(strike) => machine.is_up && stage != Stage::Back,
             _ => true,
         }
@@ -137,7 +137,8 @@ impl Play {
             _ => {
                 let day_ms = DAY_MS.cast_signed();
                 let by_ms = *self.random.pick(&[day_ms, -day_ms]);
-                return self.world.machines[at].clock.jump(by_ms);
+                let now_ms = self.world.now_ms;
+                return self.world.machines[at].clock.jump(now_ms, by_ms);
             }
         };
         self.world.set_clock_rate(at, rate);

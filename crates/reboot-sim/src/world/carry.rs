@@ -147,7 +147,7 @@ impl World {
         let is_passed = sight == Sight::Health(ScriptVerdict::Pass);
         if look == Look::Health(ScriptPhase::PostReboot) && is_passed {
             let machine = &mut self.machines[body];
-            machine.checked = Some(machine.boot);
+            machine.checked = Some(machine.boot_identity());
         }
         self.deliver(at, Event::Saw { pass, look, sight });
     }
@@ -244,16 +244,19 @@ impl World {
         self.judge_command(at);
         self.judge_gates(at);
         self.tell(Some(at), || "the reboot command starts".to_owned());
+        let need = self.hold_of(at).map(|hold| hold.need.clone());
         let settings = &self.machines[at].settings;
         let holder = (settings.group.clone(), settings.identity.node.clone());
         let machine = &mut self.machines[body];
         let boot = machine.boot;
         machine.commands.push(Issued {
             boot,
-            need: machine.kit.need,
+            need: machine.kit.need.filter(|it| need.as_deref() == Some(*it)),
             at_ms: self.now_ms,
             holder,
             need_changes: machine.need_changes,
+            fenced_ms: machine.fence.1,
+            is_forgiven: false,
         });
         self.plan(at, 3, Happening::Answer(Event::Issued(Issue::Started)));
         let is_success = !matches!(command, Command::Fails | Command::FailsAndReboots);

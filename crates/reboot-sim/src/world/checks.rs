@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 /// At most so many commands a need and boot, the second only after the timeout.
 const COMMANDS_MAX: usize = 2;
-/// The daily cap counts fences; the command follows so soon, in milliseconds.
-const FENCE_TO_COMMAND_MS: u64 = 60_000;
+/// A command follows its fence so soon, unless it is the second try, in milliseconds.
+pub(crate) const FENCE_TO_COMMAND_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
 /// More events than this in a minute of one agent's life are a loop.
 const EVENTS_PER_MINUTE_MAX: usize = 600;
@@ -125,15 +125,19 @@ impl World {
         if body.clock.is_true() && now.clone().any(|it| is_soon(&it)) {
             return Some((Promise::I4, "again before the timeout"));
         }
-        let has_survived =
-            |it: &&Issued| it.need == body.kit.need && it.need_changes == body.need_changes;
+        let has_survived = |it: &&Issued| {
+            it.need.is_some()
+                && !it.is_forgiven
+                && it.need == body.kit.need
+                && it.need_changes == body.need_changes
+        };
         let is_same = |it: &&&Issued| it.boot != body.boot && has_survived(it);
         if known.iter().any(|it| is_same(&it)) {
             return Some((Promise::I4, "again for a need that its reboot did not end"));
         }
-        let is_late = |it: &&&Issued| self.now_ms - it.at_ms < DAY_MS - FENCE_TO_COMMAND_MS;
-        let lately = known.iter().filter(is_late).map(|it| it.boot);
-        let mut boots: BTreeSet<u32> = lately.collect();
+        let fenced_ms = body.fence.1;
+        let is_late = |it: &&&Issued| fenced_ms - it.fenced_ms.min(fenced_ms) < DAY_MS;
+        let mut boots: BTreeSet<u32> = known.iter().filter(is_late).map(|it| it.boot).collect();
         boots.insert(body.boot);
         let cap = settings.max_reboots_per_day as usize;
         (boots.len() > cap).then_some((Promise::I4, "more often a day than it may"))
@@ -144,7 +148,10 @@ impl World {
         let Write::Ask { group, request, .. } = write else {
             return None;
         };
-        let Action::Release { owner, way, .. } = &request.action else {
+        let Action::Release {
+            owner, way, boot, ..
+        } = &request.action
+        else {
             return None;
         };
         let hold = self.store.group(group)?.hold_of(&owner.node)?;
@@ -162,7 +169,7 @@ impl World {
             let what = format!("{name} released as returned, in the boot it should have ended");
             return Some(Violation::of(Promise::I3, what));
         }
-        let is_checked = body.checked == Some(body.boot);
+        let is_checked = body.checked.as_ref() == Some(boot);
         let what = format!("{name} released as returned, and no check had passed");
         (!is_checked).then(|| Violation::of(Promise::I3, what))
     }
@@ -170,10 +177,13 @@ impl World {
     /// After a commit.
     pub(super) fn wrote(&mut self, at: usize, write: &Write) {
         if let Write::Ask { request, .. } = write
-            && let Action::Fence { .. } = request.action
+            && let Action::Fence { owner, .. } = &request.action
         {
-            let body = self.body(at);
+            let (body, now_ms) = (self.body(at), self.now_ms);
             let body = &mut self.machines[body];
+            if body.fence.0 != owner.number {
+                body.fence = (owner.number, now_ms);
+            }
             if !body.is_going_down() {
                 body.was_broken = false; // a hold of its own, from the claim on
             }

@@ -14,6 +14,8 @@ pub struct Clock {
     rate: (u64, u64),
     /// How far the time of day is off.
     wall_off_ms: i64,
+    /// When it last jumped.
+    jumped_ms: Option<u64>,
 }
 
 // === impl Clock ===
@@ -26,6 +28,7 @@ impl Clock {
             boot_ms: 0,
             rate: (1, 1),
             wall_off_ms: 0,
+            jumped_ms: None,
         }
     }
 
@@ -65,8 +68,15 @@ impl Clock {
     }
 
     /// The time of day jumps.
-    pub fn jump(&mut self, by_ms: i64) {
+    pub fn jump(&mut self, now_ms: u64, by_ms: i64) {
+        self.jumped_ms = Some(now_ms);
         self.wall_off_ms += by_ms;
+    }
+
+    /// Whether the time of day jumped in so many milliseconds before.
+    pub fn has_jumped(&self, now_ms: u64, lately_ms: u64) -> bool {
+        self.jumped_ms
+            .is_some_and(|at_ms| now_ms - at_ms <= lately_ms)
     }
 
     /// The time of day, in a world that began at `start`.

@@ -102,7 +102,7 @@ impl World {
     }
 
     /// Learns whether this group is stopped by now.
-    pub(super) fn note_stop(&mut self, group: &GroupName) {
+    pub fn note_stop(&mut self, group: &GroupName) {
         let record = self.store.group(group);
         let is_stopped = record.is_some_and(|it| it.pause.is_some() || it.max == 0);
         self.shared
@@ -148,7 +148,8 @@ impl World {
             verdict.is_allowed()
         };
         let was_open = is_open(0) || is_open(CLOSED_MS_MAX / 2) || is_open(CLOSED_MS_MAX);
-        (!was_open).then(|| "outside its window".to_owned())
+        let has_jumped = machine.clock.has_jumped(self.now_ms, CLOSED_MS_MAX);
+        (!was_open && !has_jumped).then(|| "outside its window".to_owned())
     }
 
     fn closed_for_all(&self, at: usize) -> Option<String> {

@@ -69,12 +69,17 @@ pub struct Kit {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issued {
     pub boot: u32,
+    /// The machine's need, when the hold was for it.
     pub need: Option<&'static str>,
     pub at_ms: u64,
     /// The name it was issued under, and the group.
     pub holder: (GroupName, NodeName),
     /// How often the machine's need had changed by then.
     pub need_changes: u32,
+    /// When its hold was first fenced.
+    pub fenced_ms: u64,
+    /// Its hold was broken, or its mark lost: nobody knows what the reboot was for.
+    pub is_forgiven: bool,
 }
 
 /// A machine with its agent.
@@ -120,6 +125,8 @@ pub struct Machine {
     pub commands: Vec<Issued>,
     /// What its agent told, where a story keeps it.
     pub news: Vec<News>,
+    /// The hold that was fenced last, and when it was first.
+    pub(super) fence: (u64, u64),
     pub(super) asleep: Option<Sleep>,
     /// It bears another's name.
     pub is_clone: bool,
@@ -131,7 +138,7 @@ pub struct Machine {
     /// How often its need went, came or became another.
     pub(super) need_changes: u32,
     /// The boot in which the check after a return last passed.
-    pub(super) checked: Option<u32>,
+    pub(super) checked: Option<BootIdentity>,
     /// Since when its disk, its name and its marks in the store are whole.
     pub whole_since_ms: u64,
     /// The last minute in which it took events, and how many.
@@ -267,6 +274,7 @@ impl Machine {
             events: 0,
             commands: Vec::new(),
             news: Vec::new(),
+            fence: (0, 0),
             asleep: None,
             is_clone: false,
             lodges_with: None,
@@ -287,6 +295,15 @@ impl Machine {
     /// Whether it is up, in this boot.
     pub fn is_in(&self, boot: u32) -> bool {
         self.is_up && self.boot == boot
+    }
+
+    /// A boot has ended; was its hold broken, or its mark lost?
+    pub(super) fn forgive(&mut self) {
+        let is_excused = self.is_excused();
+        self.was_broken = false;
+        if is_excused && let Some(command) = self.commands.last_mut() {
+            command.is_forgiven = true;
+        }
     }
 
     /// What was done to its disk while it was off.

@@ -14,6 +14,7 @@ mod random;
 mod sleep;
 mod story;
 
+pub(crate) use checks::FENCE_TO_COMMAND_MS;
 pub use clock::Clock;
 pub use faults::Fault;
 pub use gates::Gate;
@@ -386,11 +387,11 @@ impl World {
         let machine = &mut self.machines[at];
         machine.change_disks();
         machine.is_up = true;
+        machine.forgive();
         machine.boot += 1;
         machine.kernel += 1;
         machine.soft = machine.soft.map(|_| 0);
         machine.clock.reboot(now_ms);
-        machine.was_broken = false;
         if !machine.kit.need_survives {
             self.alter(at, |kit| kit.need = None);
         }
@@ -440,12 +441,15 @@ impl World {
 
     /// The system restarts above the same kernel, where that can be told from a mere restart.
     pub fn soft_reboot(&mut self, at: usize) {
-        self.end_process(at);
+        let lodgers = (0..self.machines.len()).filter(|it| self.body(*it) == at);
+        for lodger in Vec::from_iter(lodgers) {
+            self.end_process(lodger);
+        }
         let machine = &mut self.machines[at];
         machine.dead_former = None;
+        machine.forgive();
         machine.boot += 1;
         machine.soft = machine.soft.map(|count| count + 1);
-        machine.was_broken = false;
         self.plan(at, 4_000, Happening::Start);
     }
 
