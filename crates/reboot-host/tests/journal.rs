@@ -26,6 +26,7 @@ fn full_journal() -> Notebook {
         command: Some(CommandMark {
             boot: BootIdentity::of_boot("boot-1"),
             attempts: 1,
+            need: "kernel".to_owned(),
         }),
         satisfied: Some(Satisfied {
             fingerprint: "f00".to_owned(),

@@ -1,6 +1,8 @@
 //! The rules in virtual time: whole fleets of the very agents and transitions that ship.
 
 pub mod fleet;
+#[cfg(feature = "mutations")]
+pub mod hunt;
 pub mod model;
 pub mod store;
 pub mod violation;

@@ -36,7 +36,7 @@ impl Turn<'_> {
         self.ask(&group, Action::Claim(claim));
     }
 
-    fn need(&self) -> String {
+    pub(super) fn need(&self) -> String {
         let detection = self.agent.evidence.detection.as_ref();
         detection
             .map(|seen| seen.what.fingerprint.clone())

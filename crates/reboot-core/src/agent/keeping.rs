@@ -31,6 +31,7 @@ impl Turn<'_> {
             return self.find();
         }
         self.set_timer(Timer::Heartbeat, self.agent.settings.publish_interval_ms);
+        self.remember_command();
         if let Some(instance) = self.agent.settings.dead_former.take() {
             self.write(Tag::EndFormer, Write::EndInstance { instance });
         }

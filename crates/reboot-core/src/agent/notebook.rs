@@ -16,6 +16,9 @@ pub struct CommandMark {
     pub boot: BootIdentity,
     /// How often.
     pub attempts: u32,
+    /// The fingerprint of the need that the last look before it saw.
+    #[serde(default)]
+    pub need: String,
 }
 
 /// The newest state of a group that an agent has seen: it refuses to act on an older one.

@@ -5,6 +5,7 @@ use super::step::Turn;
 use super::{CommandMark, Effect, News, Purpose, Stage, Step, Timer};
 use crate::gates::Evidence;
 use crate::group::Way;
+use crate::need::Satisfied;
 use crate::outcome::{Blocker, Outcome, Report};
 
 /// How often the command is issued in one boot, at the most.
@@ -48,8 +49,33 @@ impl Turn<'_> {
             .take()
             .filter(|mark| !mark.boot.differs_from(&boot));
         let attempts = before.map_or(0, |mark| mark.attempts) + 1;
-        self.agent.notebook.command = Some(CommandMark { boot, attempts });
+        let need = self.need();
+        self.agent.notebook.command = Some(CommandMark {
+            boot,
+            attempts,
+            need,
+        });
         self.set_step(Step::Marking { verdicts_ms });
+        self.save();
+    }
+
+    /// A command marked in a former boot has had its reboot: its need is not rebooted for again.
+    pub(super) fn remember_command(&mut self) {
+        let boot = self.agent.settings.identity.boot.clone();
+        let notebook = &mut self.agent.notebook;
+        let Some(mark) = notebook
+            .command
+            .take_if(|mark| mark.boot.differs_from(&boot))
+        else {
+            return;
+        };
+        if !mark.need.is_empty() {
+            notebook.satisfied = Some(Satisfied {
+                fingerprint: mark.need,
+                was_clear_since: false,
+            });
+        }
+        self.agent.is_need_remembered = true;
         self.save();
     }
 

@@ -27,21 +27,14 @@ impl Turn<'_> {
         let Some(hold) = &mut self.agent.hold else {
             return;
         };
+        let is_first = hold.phase != Phase::Returned;
         hold.phase = Phase::Returned;
-        if hold.fenced {
-            let fingerprint = hold.need.clone();
-            let is_known = self
-                .agent
-                .notebook
-                .satisfied
-                .as_ref()
-                .is_some_and(|it| it.fingerprint == fingerprint);
-            if !is_known || self.agent.notebook.command.is_some() {
-                self.agent.notebook.satisfied = Some(Satisfied {
-                    fingerprint,
-                    was_clear_since: false,
-                });
-            }
+        if hold.fenced && is_first && !self.agent.is_need_remembered {
+            // Fenced, and gone before the command was marked.
+            self.agent.notebook.satisfied = Some(Satisfied {
+                fingerprint: hold.need.clone(),
+                was_clear_since: false,
+            });
         }
         self.agent.notebook.command = None; // it belonged to the boot that has ended
         self.save();

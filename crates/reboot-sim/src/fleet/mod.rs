@@ -11,7 +11,7 @@ mod sweep;
 
 pub use coverage::{Coverage, HITS_MIN};
 pub use fault::{Stage, Strike, impossible};
-pub use sweep::{Sweep, sweep};
+pub use sweep::{Sweep, mode_of, sweep};
 
 use crate::violation::Violation;
 use play::Play;

@@ -94,6 +94,7 @@ impl Play {
 impl Play {
     /// One look at everything.
     pub(super) fn look_after(&mut self) {
+        (0..self.world.machines.len()).for_each(|at| self.note_face(at));
         self.bring_groups_back();
         self.end_ghosts();
         self.reboot_by_hand();
@@ -105,8 +106,8 @@ impl Play {
     fn bring_groups_back(&mut self) {
         let groups = Vec::from_iter(self.maxes.keys().cloned());
         let is_gone = |group: &GroupName| {
-            let generation = self.world.store.group(group).map_or(0, |it| it.generation);
-            generation < self.newest_seen(group)
+            let mark = self.world.store.group(group).map(|it| it.mark());
+            mark.unwrap_or_default() < self.newest_seen(group)
         };
         if !groups.iter().any(is_gone) {
             return;
@@ -116,15 +117,14 @@ impl Play {
         }
     }
 
-    /// The newest generation that an agent has seen in the group's present epoch.
-    fn newest_seen(&self, group: &GroupName) -> u64 {
-        let epoch = self.world.store.group(group).map_or(0, |it| it.epoch);
+    /// The newest epoch and generation of a group that an agent has seen.
+    fn newest_seen(&self, group: &GroupName) -> (u64, u64) {
         let machines = self.world.machines.iter();
         let of_group = machines.filter(|machine| machine.settings.group == *group);
-        let newest =
-            of_group.filter_map(|machine| machine.agent.as_ref()?.notebook.newest.as_ref());
-        let of_epoch = newest.filter(|newest| newest.epoch >= epoch.max(1));
-        of_epoch.map(|newest| newest.generation).max().unwrap_or(0)
+        let agents = of_group.filter_map(|machine| machine.agent.as_ref());
+        let newest = agents.filter_map(|agent| agent.notebook.newest.as_ref());
+        let marks = newest.map(|newest| (newest.epoch, newest.generation));
+        marks.max().unwrap_or_default()
     }
 
     /// Breaks holds that nobody has, once they were seen twice.

@@ -114,7 +114,7 @@ impl Play {
         for planned in idle {
             self.plan_at(planned.after_ms, Chore::Poke(planned));
         }
-        let first_ms = self.random.below(2 * HOUR_MS);
+        let first_ms = self.random.below(HOUR_MS);
         self.plan_at(first_ms, Chore::BackUp);
     }
 

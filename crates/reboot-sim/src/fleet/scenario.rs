@@ -138,7 +138,7 @@ fn arrivals(nodes: usize, duration_ms: u64, random: &mut Random) -> Vec<Arrival>
     };
     let last_ms = duration_ms * 3 / 4;
     let burst_ms = random.below(last_ms);
-    let is_burst = random.chance(40);
+    let is_burst = random.chance(60);
     let mut draw = || {
         let at_ms = match is_burst {
             true => burst_ms + random.below(10 * MINUTE_MS),
@@ -154,12 +154,25 @@ fn arrivals(nodes: usize, duration_ms: u64, random: &mut Random) -> Vec<Arrival>
     (0..count).map(|_| draw()).collect()
 }
 
+/// A cell as often as it is hard to hit.
+fn weighed(cell: (Stage, Strike)) -> impl Iterator<Item = (Stage, Strike)> {
+    let times = match cell {
+        (_, Strike::StoreRestored | Strike::GroupDeleted) => 2,
+        (Stage::Queued, _) => 2,
+        _ => 1,
+    };
+    std::iter::repeat_n(cell, times)
+}
+
 /// So many strikes a seed; the seeds walk through all cells together.
-const STRIKES: u64 = 9;
+const STRIKES: u64 = 32;
 
 fn planned(seed: u64, duration_ms: u64, random: &mut Random) -> Vec<Planned> {
-    let cells = Vec::from_iter(Coverage::possible());
-    let count = random.between(2, STRIKES);
+    let cells = Vec::from_iter(Coverage::possible().flat_map(weighed));
+    let count = match random.chance(30) {
+        true => random.between(1, 5),
+        false => random.between(STRIKES / 2, STRIKES),
+    };
     let mut draw = |number: u64| {
         let place = seed.wrapping_mul(STRIKES).wrapping_add(number);
         let (stage, strike) = cells[(place % cells.len() as u64) as usize];
@@ -171,7 +184,7 @@ fn planned(seed: u64, duration_ms: u64, random: &mut Random) -> Vec<Planned> {
         Planned {
             stage,
             strike,
-            after_ms: random.below(duration_ms / 2),
+            after_ms: random.below(duration_ms / 3),
             delay_ms,
         }
     };

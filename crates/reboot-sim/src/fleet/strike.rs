@@ -112,7 +112,10 @@ impl Play {
     fn upgrade(&mut self, at: usize) {
         let extra = &mut self.world.machines[at].disk.extra;
         extra.insert("later".to_owned(), Default::default());
-        self.world.deliver(at, Event::Terminate);
+        match self.world.machines[at].paused_until_ms > self.world.now_ms {
+            true => self.world.end_process(at), // who does not stop in time is killed
+            false => self.world.deliver(at, Event::Terminate),
+        }
         self.world.plan(at, 3_000, Happening::Start);
     }
 

@@ -23,7 +23,9 @@ impl Model {
             let is_going = entity.is(flag::UP) && entity.issued > 0;
             let is_gone = !entity.is(flag::UP) && entity.is(flag::OURS);
             let is_ours = (is_going || is_gone) && !entity.is(flag::EXCUSED);
-            if is_ours && !self.holds_durably(state, at) {
+            // A clone cannot be told from a machine that is off: the rules promise nothing then.
+            let is_promised = self.bounds.special != Special::Clone;
+            if is_ours && is_promised && !self.holds_durably(state, at) {
                 let how = if is_gone { "is down" } else { "is going down" };
                 let what = format!("{} {how} and holds nothing", self.title(at));
                 return Err(Violation::of(Promise::I1, what));

@@ -20,6 +20,7 @@ mod names;
 mod pool;
 mod react;
 mod search;
+mod sets;
 mod settle;
 mod sometimes;
 mod state;
@@ -28,6 +29,7 @@ mod tidy;
 
 pub use bounds::{Bounds, Special};
 pub use search::{Verdict, check};
+pub use sets::{deep, short};
 pub use sometimes::Sometimes;
 
 use crate::store::Store;

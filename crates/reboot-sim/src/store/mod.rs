@@ -57,6 +57,8 @@ pub struct Log {
     /// Promises that a commit broke.
     pub violations: Vec<Violation>,
     fences: Fences,
+    /// The epochs of groups that were deleted.
+    lost_epochs: BTreeMap<GroupName, u64>,
 }
 
 /// The store.
@@ -197,7 +199,8 @@ impl Store {
 
     /// A backup put back: a new epoch, paused until an operator says who is down.
     pub fn restore(&mut self, backup: &Self, pause: Pause) {
-        let epochs: BTreeMap<GroupName, u64> = self.epochs();
+        let mut epochs = std::mem::take(&mut self.log.lost_epochs);
+        epochs.extend(self.epochs());
         let (now_ms, revision) = (self.now_ms, self.revision);
         let mut log = std::mem::take(&mut self.log);
         log.fences.clear(); // the backup's cooldowns count from here on

@@ -66,6 +66,8 @@ impl Store {
 
     /// A group's record is gone, as if somebody had deleted it.
     pub fn lose_group(&mut self, name: &GroupName) {
+        let epoch = self.group(name).map_or(0, |group| group.epoch);
+        self.log.lost_epochs.insert(name.clone(), epoch);
         self.groups.remove(name);
         self.log.fences.remove(name);
         self.revision += 1;

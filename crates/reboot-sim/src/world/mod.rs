@@ -402,6 +402,10 @@ impl World {
 
     fn start(&mut self, at: usize) {
         let body = self.body(at);
+        let agent = self.machines[at].agent.as_ref();
+        if agent.is_some_and(|agent| agent.stage == Stage::Leaving) {
+            return self.plan(at, 5_000, Happening::Start); // not before it is gone
+        }
         if self.machines[at].agent.is_none() && self.machines[body].is_up {
             let seed = self.random.next();
             if body != at {

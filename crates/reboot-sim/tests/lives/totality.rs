@@ -74,6 +74,7 @@ impl Bench {
             notebook.command = Some(CommandMark {
                 boot: settings.identity.boot.clone(),
                 attempts: 1,
+                need: String::new(),
             });
             notebook.changes = Undo::of(["10-drain".to_owned()]);
         }
