@@ -94,7 +94,14 @@ impl Play {
 impl Play {
     /// One look at everything.
     pub(super) fn look_after(&mut self) {
-        (0..self.world.machines.len()).for_each(|at| self.note_face(at));
+        let machines = Vec::from_iter(0..self.world.machines.len());
+        let lives = machines
+            .into_iter()
+            .filter(|at| self.world.body(*at) == *at);
+        Vec::from_iter(lives)
+            .into_iter()
+            .for_each(|at| self.note_face(at));
+        self.undo_by_hand();
         self.bring_groups_back();
         self.end_ghosts();
         self.reboot_by_hand();
@@ -189,6 +196,23 @@ impl Play {
                 self.world
                     .tell(Some(at), || "is rebooted by hand".to_owned());
                 self.world.plan(at, 0, Happening::Off(boot));
+            }
+        }
+    }
+
+    /// What was changed where disk and store were both put back, so that nobody remembers.
+    fn undo_by_hand(&mut self) {
+        for at in 0..self.nodes {
+            let machine = &self.world.machines[at];
+            let agent = machine.agent.as_ref();
+            let is_forgotten = agent.is_some_and(|agent| agent.notebook.changes.is_empty())
+                && machine.is_resting()
+                && machine.whole_since_ms > 0
+                && self.world.store.owed(machine.name()).is_empty();
+            if is_forgotten && !machine.changes.is_empty() {
+                self.world.machines[at].changes.clear();
+                self.world
+                    .tell(Some(at), || "is put right by hand".to_owned());
             }
         }
     }

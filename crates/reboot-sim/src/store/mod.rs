@@ -200,7 +200,10 @@ impl Store {
     /// A backup put back: a new epoch, paused until an operator says who is down.
     pub fn restore(&mut self, backup: &Self, pause: Pause) {
         let mut epochs = std::mem::take(&mut self.log.lost_epochs);
-        epochs.extend(self.epochs());
+        for (name, epoch) in self.epochs() {
+            let newest = epochs.entry(name).or_default();
+            *newest = epoch.max(*newest);
+        }
         let (now_ms, revision) = (self.now_ms, self.revision);
         let mut log = std::mem::take(&mut self.log);
         log.fences.clear(); // the backup's cooldowns count from here on
