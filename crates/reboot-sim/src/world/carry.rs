@@ -18,7 +18,7 @@ const STORE_TIMEOUT_MS: u64 = 10_000;
 
 impl World {
     pub(super) fn take(&mut self, at: usize, effect: Effect) {
-        let delay_ms = 1 + self.random.below(20);
+        let delay_ms = 1 + self.drawn(at, 20);
         let machine = &mut self.machines[at];
         match effect {
             Effect::SetTimer(timer, boot_ms) => {
@@ -39,9 +39,17 @@ impl World {
             Effect::Write { tag, write } => self.queue_write(at, tag, write, delay_ms),
             other => {
                 let takes_ms = machine.kit.duration_ms(&other);
-                let delay_ms = takes_ms + self.random.below(takes_ms);
+                let delay_ms = takes_ms + self.drawn(at, takes_ms);
                 self.plan(at, delay_ms, Happening::Carry(other));
             }
+        }
+    }
+
+    /// What something takes longer than it must; nothing on a machine with a pace.
+    pub(super) fn drawn(&mut self, at: usize, limit_ms: u64) -> u64 {
+        match self.machines[self.body(at)].kit.pace {
+            Some(_) => 0,
+            None => self.random.below(limit_ms),
         }
     }
 
@@ -195,7 +203,7 @@ impl World {
         let (result, delay_ms) = match passage {
             Passage::Through => {
                 let result = self.store_write(at, &write).map_err(Trouble::Refused);
-                (result, 1 + self.random.below(20))
+                (result, 1 + self.drawn(at, 20))
             }
             Passage::Refused => {
                 let trouble = Trouble::Unavailable("the store is down".to_owned());
@@ -268,6 +276,11 @@ impl World {
             Command::Delayed(by_ms) => by_ms,
             Command::CannotStart | Command::DoesNothing | Command::Fails => return true,
         };
+        if let Some(pace) = self.machines[body].kit.pace {
+            self.plan(at, late_ms, Happening::ShutDown(boot));
+            self.plan(body, late_ms + pace.going_down_ms, Happening::Off(boot));
+            return true;
+        }
         // A clean shutdown tells the agent to stop; a crash does not.
         let delay_ms = late_ms + 300 + self.random.below(20_000);
         if self.random.below(3) > 0 {

@@ -63,6 +63,21 @@ pub struct Kit {
     /// A user's shutdown inhibitor is held.
     pub is_inhibited: bool,
     pub command: Command,
+    /// How long each thing takes, where it is known; else it is drawn.
+    pub pace: Option<Pace>,
+}
+
+/// How long things take on a machine, in milliseconds, without anything drawn.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Pace {
+    /// The hooks before the reboot.
+    pub drain_ms: u64,
+    /// From the command to the moment at which the machine is off.
+    pub going_down_ms: u64,
+    /// From power on to the start of the agent.
+    pub start_ms: u64,
+    /// The hooks after the reboot.
+    pub check_ms: u64,
 }
 
 /// A reboot command that was started.
@@ -204,6 +219,7 @@ impl Default for Kit {
             off_ms: Some(OFF_MS),
             is_inhibited: false,
             command: Command::Reboots,
+            pace: None,
         }
     }
 }
@@ -232,6 +248,12 @@ impl Kit {
 
     /// How long an effect takes on the machine, in milliseconds.
     pub fn duration_ms(&self, effect: &Effect) -> u64 {
+        match (effect, self.pace) {
+            (Effect::RunHooks(_), Some(pace)) => return pace.drain_ms,
+            (Effect::RunPostHooks, Some(pace)) => return pace.check_ms,
+            (Effect::Undo(_), Some(_)) => return 1,
+            _ => {}
+        }
         match effect {
             Effect::Look {
                 look: Look::Health(_),

@@ -18,7 +18,7 @@ pub(crate) use checks::FENCE_TO_COMMAND_MS;
 pub use clock::Clock;
 pub use faults::Fault;
 pub use gates::Gate;
-pub use machine::{Command, Issued, Kit, Machine, settings};
+pub use machine::{Command, Issued, Kit, Machine, Pace, settings};
 pub use net::{Cut, Net};
 pub use random::Random;
 
@@ -340,7 +340,7 @@ impl World {
         machine.waiter = None;
         let wakes = 1 + u64::from(std::mem::take(&mut machine.net.echoes));
         for _ in 0..wakes {
-            let delay_ms = 1 + self.random.below(50);
+            let delay_ms = 1 + self.drawn(at, 50);
             self.plan(at, delay_ms, Happening::Answer(Event::Woken));
         }
     }
@@ -397,7 +397,8 @@ impl World {
         }
         let boot = self.machines[at].boot;
         self.tell(Some(at), || format!("the machine is up, boot {boot}"));
-        self.plan(at, 3_000, Happening::Start);
+        let start_ms = self.machines[at].kit.pace.map_or(3_000, |it| it.start_ms);
+        self.plan(at, start_ms, Happening::Start);
     }
 
     fn start(&mut self, at: usize) {
