@@ -1,5 +1,5 @@
 //! House automation: `cargo xtask tidy` checks the house rules, `cargo xtask test` everything,
-//! `cargo xtask bench` measures.
+//! `cargo xtask prove` proves the rules, `cargo xtask bench` measures.
 //!
 //! It is Rust, not shell, so that it is itself formatted, linted and tested.
 
@@ -24,6 +24,14 @@ enum Command {
     Tidy,
     /// Install what the tests need, then run every check a change must pass.
     Test,
+    /// Explore the model, hunt the known bad designs, and play fleets drawn from seeds, on the
+    /// rules that ship. `cargo xtask prove --help` shows what each can do.
+    #[command(disable_help_flag = true)]
+    Prove {
+        /// What `prove` is told.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
     Bench {
         /// What to measure: store, sentinel, handover, start, idle. Everything unless named.
@@ -51,6 +59,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let passed = match command {
         Command::Tidy => tidy::run(root)?,
         Command::Test => test::run(root)?,
+        Command::Prove { arguments } => test::prove(root, &arguments)?,
         Command::Bench { names, quick } => bench::run(root, &names, quick).map(|()| true)?,
     };
     Ok(if passed {

@@ -27,7 +27,37 @@ enum Work {
     Tidy,
     /// Every test, counted.
     Tests,
+    /// The model checker, the fleet simulator and the hunt for bad designs.
+    Proof,
 }
+
+const PROVE: &[&str] = &[
+    "run",
+    "--locked",
+    "--quiet",
+    "--profile",
+    "prove",
+    "--package",
+    "reboot-sim",
+    "--features",
+    "mutations",
+    "--bin",
+    "prove",
+];
+
+/// The lints of what only the prover is built of.
+const PROVE_CLIPPY: &[&str] = &[
+    "clippy",
+    "--locked",
+    "--package",
+    "reboot-sim",
+    "--features",
+    "mutations",
+    "--all-targets",
+    "--",
+    "-D",
+    "warnings",
+];
 
 const STEPS: &[Step] = &[
     Step {
@@ -52,6 +82,11 @@ const STEPS: &[Step] = &[
         remedy: "mend what clippy names; an allowance needs a comment that says why",
     },
     Step {
+        name: "clippy of the prover",
+        work: Work::Cargo(PROVE_CLIPPY, None),
+        remedy: "mend what clippy names; an allowance needs a comment that says why",
+    },
+    Step {
         name: "tidy",
         work: Work::Tidy,
         remedy: "mend each line above",
@@ -66,6 +101,11 @@ const STEPS: &[Step] = &[
         name: "tests",
         work: Work::Tests,
         remedy: "run one again with `cargo test -p CRATE NAME -- --nocapture`",
+    },
+    Step {
+        name: "proof",
+        work: Work::Proof,
+        remedy: "a story above tells what went wrong; its command plays it again",
     },
     Step {
         name: "docs",
@@ -111,6 +151,7 @@ fn run_step(root: &Path, step: &Step, count: &mut Count) -> anyhow::Result<bool>
         Work::Cargo(arguments, docs_flags) => run_cargo(root, arguments, *docs_flags)?,
         Work::Tidy => tidy::run(root)?,
         Work::Tests => run_tests(root, count)?,
+        Work::Proof => prove(root, &[])?,
     };
     let verdict = if passed { "passed" } else { "failed" };
     println!(
@@ -133,6 +174,16 @@ fn cargo(root: &Path, arguments: &[&str]) -> Command {
 fn run_cargo(root: &Path, arguments: &[&str], docs_flags: Option<&str>) -> anyhow::Result<bool> {
     let mut command = cargo(root, arguments);
     command.envs(docs_flags.map(|flags| ("RUSTDOCFLAGS", flags)));
+    Ok(command.status().context("cannot run cargo")?.success())
+}
+
+/// Runs the prover: its own build, since no other has the switches for bad designs.
+///
+/// # Errors
+/// When cargo cannot be started.
+pub(crate) fn prove(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
+    let mut command = cargo(root, PROVE);
+    command.arg("--").args(arguments);
     Ok(command.status().context("cannot run cargo")?.success())
 }
 

@@ -150,7 +150,7 @@ impl Model {
         );
         let node = names::node(self.bounds.name(at));
         let store = self.stores.get(state.store);
-        let found = store.hold_of(&node).map(|hold| hold.number);
+        let found = store.hold_of(node).map(|hold| hold.number);
         if rests && found != agent.hold.as_ref().map(|hold| hold.number) {
             out.push(Action::Fire(at as u8, Timer::Heartbeat));
         }

@@ -62,12 +62,20 @@ impl Bounds {
         hooks: true,
     };
 
-    /// The same, smaller, with something special.
+    /// Smaller, with something special. A clone meets no held-up process: of a machine that was
+    /// held up at the very start of its command it could not be told.
     pub const fn special(special: Special) -> Self {
+        let doubled = matches!(special, Special::Clone | Special::TwoAgents);
         Self {
-            nodes: 2,
+            nodes: if doubled { 1 } else { 2 },
             crashes: 2,
             lost: 1,
+            pauses: if matches!(special, Special::Clone) {
+                0
+            } else {
+                1
+            },
+            together: if doubled { 2 } else { 1 },
             special,
             ..Self::BASE
         }

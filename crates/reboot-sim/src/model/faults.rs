@@ -231,6 +231,11 @@ impl Model {
                 store.restore(self.stores.get(state.backup), after_restore());
                 state.store = self.keep_store(store);
                 state.backup = 0;
+                // What the backup does not know of is on people, who look before they resume.
+                state
+                    .entities
+                    .iter_mut()
+                    .for_each(|it| it.set(flag::EXCUSED, true));
                 Ok(())
             }
             _ => Ok(()),

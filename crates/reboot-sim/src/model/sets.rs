@@ -40,10 +40,7 @@ pub fn short() -> Vec<Bounds> {
             ..Bounds::BASE
         },
     ];
-    all.extend(SPECIALS.map(|special| Bounds {
-        together: 1,
-        ..Bounds::special(special)
-    }));
+    all.extend(SPECIALS.map(Bounds::special));
     all
 }
 
@@ -71,7 +68,7 @@ pub fn deep() -> Vec<Bounds> {
         },
     ];
     all.extend(SPECIALS.map(|special| Bounds {
-        together: 3,
+        together: 4,
         ..Bounds::special(special)
     }));
     all

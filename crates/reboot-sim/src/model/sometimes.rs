@@ -67,9 +67,9 @@ impl Sometimes {
             .map(str::to_owned)
             .collect();
         let ways = ["a claim given back", "a return", "a reboot called off"];
-        let needs_trouble = bounds.crashes > 0;
+        let is_due = [bounds.changes > 0, true, bounds.crashes > 0 && bounds.hooks];
         for (way, name) in ways.into_iter().enumerate() {
-            if self.releases[way] == 0 && (way == 1 || needs_trouble) {
+            if self.releases[way] == 0 && is_due[way] {
                 missing.push(name.to_owned());
             }
         }
@@ -78,7 +78,7 @@ impl Sometimes {
             (self.all_done, true, "a finished roll"),
             (
                 self.two_down,
-                bounds.max > 1 || bounds.changes > 0,
+                bounds.nodes > 1 && (bounds.max > 1 || bounds.changes > 0),
                 "two down at once",
             ),
         ] {

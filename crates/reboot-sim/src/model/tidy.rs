@@ -39,9 +39,10 @@ impl Model {
         if stage.is_some() && !may_hold {
             state.entities[at].looked = 0;
             let host = &mut state.entities[self.bounds.host(at)];
-            host.set(flag::CHECKED, false);
-            if host.issued == 0 && !marked && !self.bounds.has_double() {
-                host.set(flag::EXCUSED, false);
+            if !self.bounds.has_double() {
+                host.set(flag::CHECKED, false);
+                let excused = host.is(flag::EXCUSED) && (host.issued > 0 || marked);
+                host.set(flag::EXCUSED, excused);
             }
         }
     }
