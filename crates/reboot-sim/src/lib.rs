@@ -4,6 +4,7 @@ pub mod fleet;
 #[cfg(feature = "mutations")]
 pub mod hunt;
 pub mod model;
+pub mod plan;
 pub mod store;
 pub mod violation;
 pub mod world;

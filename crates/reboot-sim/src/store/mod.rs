@@ -4,6 +4,7 @@
 
 mod judge;
 mod looks;
+mod seed;
 mod soon;
 mod writes;
 

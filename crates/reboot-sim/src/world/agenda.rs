@@ -14,6 +14,8 @@ pub(super) enum Due {
     Timer(Timer, u32),
     /// The end of a wait for the store, in this run of an agent.
     Audit(u32),
+    /// The end of a sleep, in this run of an agent.
+    Dawn(u32),
 }
 
 /// One thing to come.

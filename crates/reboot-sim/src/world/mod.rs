@@ -6,6 +6,7 @@ mod agenda;
 mod carry;
 mod checks;
 mod clock;
+mod doze;
 mod faults;
 mod gates;
 mod machine;
@@ -95,6 +96,8 @@ pub struct World {
     pub story: Option<Vec<String>>,
     /// Whether machines with nothing to do sleep.
     pub sleeps: bool,
+    /// Whether machines that wait for their turn or a window sleep, too: nobody strikes here.
+    pub is_patient: bool,
     /// Events that agents have taken.
     pub events: u64,
     /// So much of the store's history is in the story.
@@ -125,6 +128,7 @@ impl World {
             keeps_news: true,
             story: None,
             sleeps: false,
+            is_patient: false,
             events: 0,
             told: 0,
             agenda: Agenda::default(),
@@ -291,6 +295,8 @@ impl World {
                 self.happen(at, run, what);
             }
             Due::Timer(timer, run) => self.timer_due(at, timer, run),
+            Due::Dawn(run) if self.machines[at].run == run => self.awaken(at),
+            Due::Dawn(_) => {}
             Due::Audit(run) => {
                 let is_due = |(_, audit_ms): (u64, u64)| audit_ms <= self.now_ms;
                 let machine = &self.machines[at];
@@ -320,9 +326,11 @@ impl World {
     /// Wakes whoever waits for a change that has come.
     fn wake(&mut self) {
         let revision = self.store.revision;
+        let heads = self.heads();
         let is_woken = |at: &usize| {
-            let waiter = self.machines[*at].waiter;
-            waiter.is_some_and(|(seen, _)| revision > seen)
+            let machine = &self.machines[*at];
+            let is_listening = machine.asleep.is_none() || heads.contains(machine.name());
+            is_listening && machine.waiter.is_some_and(|(seen, _)| revision > seen)
         };
         let woken: Vec<usize> = self.waiting.iter().copied().filter(is_woken).collect();
         woken.into_iter().for_each(|at| self.wake_one(at));

@@ -8,7 +8,7 @@ use reboot_core::agent::{Stage, Timer};
 use reboot_core::outcome::Outcome;
 
 /// Later than anything that is played, in milliseconds.
-const FAR_MS: u64 = u64::MAX / 4;
+pub(super) const FAR_MS: u64 = u64::MAX / 4;
 
 /// A sleep: what was due when it began.
 #[derive(Clone, Debug)]
@@ -24,29 +24,38 @@ impl World {
     /// Puts a machine to sleep, if nothing is to be done there.
     pub(super) fn lull(&mut self, at: usize) {
         let Some(timers) = self.machines[at].idle_timers(self.now_ms) else {
-            return;
+            return match self.is_patient {
+                true => self.doze(at),
+                false => {}
+            };
         };
+        let name = self.machines[at].name();
+        if self.store.hold_of(name).is_none() && !self.store.owes_or_waits(name) {
+            self.fall_asleep(at, timers);
+        }
+    }
+
+    /// Its timers stop, and its lease and its record last; whether it sleeps.
+    pub(super) fn fall_asleep(&mut self, at: usize, timers: [(Timer, u64); 3]) -> bool {
         let is_store_up = self.store_down_until_ms <= self.now_ms;
         let machine = &self.machines[at];
         let name = machine.name();
         let session = machine.agent.as_ref().and_then(|agent| agent.session());
         let Some((session, true)) = session.filter(|_| is_store_up) else {
-            return;
+            return false;
         };
-        if self.store.hold_of(name).is_some() || self.store.owes_or_waits(name) {
-            return;
-        }
         let Some(ends_ms) = self.store.ends_ms(session, name) else {
-            return;
+            return false;
         };
         if ends_ms.0.min(ends_ms.1) <= self.now_ms || ends_ms.0.max(ends_ms.1) >= FAR_MS {
-            return; // another of this name keeps them
+            return false; // another of this name keeps them
         }
         let (session, name) = (session.clone(), name.clone());
         self.store.put_off(&session, &name, (FAR_MS, FAR_MS));
         let machine = &mut self.machines[at];
         machine.timers.clear();
         machine.asleep = Some(Sleep { timers, ends_ms });
+        true
     }
 
     /// Wakes a machine, if it sleeps.
