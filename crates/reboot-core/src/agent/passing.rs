@@ -278,6 +278,9 @@ impl Turn<'_> {
         let blockers = self.blockers(&evidence);
         self.agent.evidence = evidence;
         self.learn_need();
+        if self.has_unknown_hold() || self.has_debts() {
+            return self.settle();
+        }
         let is_needed = self.agent.evidence.is_needed() == Some(true);
         if !is_needed {
             self.agent.attempts = 0;
@@ -285,9 +288,6 @@ impl Turn<'_> {
             self.leave_line();
             let calm = Report::plain(Outcome::NoAction, "no detector asks for a reboot");
             return self.finish(Report::blocked(blockers).unwrap_or(calm));
-        }
-        if self.has_unknown_hold() {
-            return self.settle();
         }
         if blockers.is_empty() {
             return self.take_slot();
@@ -308,6 +308,14 @@ impl Turn<'_> {
         findings.is_some_and(|found| found.own_hold.is_some())
             && self.agent.settings.mode.is_daemon()
             && !Mutation::NoLookAfterUnknown.is_on()
+    }
+
+    /// Whether something is left to be undone: of a hold that ended without us.
+    fn has_debts(&self) -> bool {
+        let findings = self.agent.evidence.findings();
+        let owes = findings.is_some_and(|found| !found.owed.is_empty());
+        let left = !self.agent.notebook.changes.is_empty();
+        (owes || left) && self.agent.settings.mode.is_daemon()
     }
 
     fn learn_need(&mut self) {

@@ -437,7 +437,11 @@ impl Model {
         let labels = self.labels(state);
         let run = labels.free_run(name, at);
         let soft = self.bounds.special == Special::SoftReboot;
-        let boot = boot.unwrap_or_else(|| match soft {
+        let shared = (0..at).filter(|other| self.bounds.host(*other) == host);
+        let shared = shared
+            .filter_map(|other| Some(self.former(state, other)?.1))
+            .next();
+        let boot = boot.or(shared).unwrap_or_else(|| match soft {
             true => host as u32 * 8,
             false => labels.free_boot(name, host),
         });

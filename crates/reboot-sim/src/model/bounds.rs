@@ -62,22 +62,40 @@ impl Bounds {
         hooks: true,
     };
 
-    /// Smaller, with something special. A clone meets no held-up process: of a machine that was
-    /// held up at the very start of its command it could not be told.
+    /// Smaller, with something special. A second bearer of a name meets no held-up process: one
+    /// that is held up at the very start of its command could not be told from a dead one. A
+    /// second agent is not there when the first is killed or its hold is broken: with a journal
+    /// of its own it could not know whether the command was issued.
     pub const fn special(special: Special) -> Self {
-        let doubled = matches!(special, Special::Clone | Special::TwoAgents);
-        Self {
-            nodes: if doubled { 1 } else { 2 },
+        let base = Self {
+            nodes: 2,
             crashes: 2,
             lost: 1,
-            pauses: if matches!(special, Special::Clone) {
-                0
-            } else {
-                1
-            },
-            together: if doubled { 2 } else { 1 },
+            together: 1,
             special,
             ..Self::BASE
+        };
+        match special {
+            Special::Nothing | Special::SoftReboot | Special::Stop => base,
+            Special::Clone => Self {
+                nodes: 1,
+                pauses: 0,
+                together: 2,
+                ..base
+            },
+            Special::TwoAgents => Self {
+                nodes: 1,
+                crashes: 0,
+                pauses: 0,
+                breaks: 0,
+                together: 2,
+                ..base
+            },
+            Special::Restore => Self {
+                nodes: 1,
+                together: 1,
+                ..base
+            },
         }
     }
 

@@ -97,7 +97,7 @@ impl Model {
             return;
         }
         match state.left.specials {
-            2 => out.push(Action::BackUp),
+            2 if store.group(names::group()).is_some() => out.push(Action::BackUp),
             1 => out.push(Action::Restore),
             _ => {}
         }

@@ -6,11 +6,11 @@
 
 use super::Model;
 use super::act::Action;
-use super::bounds::{Bounds, Special};
+use super::bounds::Bounds;
 use super::names::{NODES_MAX, Order, Shape};
 use super::settle::Ways;
 use super::sometimes::Sometimes;
-use super::state::{Left, State};
+use super::state::{Entity, Left, State};
 use super::story::tell;
 use crate::violation::{Promise, Violation};
 use std::collections::{HashMap, VecDeque};
@@ -240,51 +240,48 @@ impl Search {
 impl Model {
     /// The key of a state: the same for states that differ in the names of nodes only.
     fn key(&mut self, state: &State) -> u128 {
-        let mut parts: [(u128, usize); NODES_MAX] = [(0, 0); NODES_MAX];
-        let is_symmetric = !self.bounds.has_double() && self.bounds.special != Special::Restore;
-        for (at, part) in parts.iter_mut().enumerate().take(self.bounds.nodes) {
-            *part = (
-                if is_symmetric {
-                    self.part(state, at)
-                } else {
-                    0
-                },
-                at,
-            );
+        let mut parts = [0; NODES_MAX];
+        for (name, part) in parts.iter_mut().enumerate().take(self.bounds.nodes) {
+            *part = self.part(state, name);
         }
+        parts[..self.bounds.nodes].sort_unstable();
         let mut hash = Hash128::default();
-        if is_symmetric {
-            parts[..self.bounds.nodes].sort_unstable();
-            parts.iter().for_each(|(part, _)| hash.add(part));
-            hash.add(&self.store_parts(state.store).0.hash);
-        } else {
-            hash.add(&(state.entities, state.store, state.backup, state.late));
+        parts.iter().for_each(|part| hash.add(part));
+        for store in [state.store, state.backup] {
+            hash.add(&self.store_parts(store).0.hash);
         }
         hash.finish()
     }
 
     /// All of a node but its name; labels by the order in which they occur.
-    fn part(&mut self, state: &State, at: usize) -> u128 {
-        let store = self.store_parts(state.store);
-        let entity = &state.entities[at];
+    fn part(&mut self, state: &State, name: usize) -> u128 {
         let mut part = Part::default();
+        for at in (0..self.bounds.entities()).filter(|at| self.bounds.name(*at) == name) {
+            self.add_entity(&mut part, &state.entities[at]);
+        }
+        for late in state.late {
+            if late != 0 && self.is_from(late, name) {
+                part.add(self.todos.shape(late));
+            }
+        }
+        for store in [state.store, state.backup] {
+            let store = self.store_parts(store);
+            let (known, leases) = &store.1[name];
+            part.add(known);
+            part.add_sorted(leases);
+        }
+        part.hash.finish()
+    }
+
+    fn add_entity(&self, part: &mut Part, entity: &Entity) {
         part.add(self.agents.shape(entity.agent));
         part.add(self.disks.shape(entity.disk));
         part.add(self.mails.shape(entity.mail));
         for item in entity.todo {
             part.add(self.todos.shape(item));
         }
-        let (known, leases) = &store.1[at];
-        part.add(known);
-        for late in state.late {
-            if late != 0 && self.is_from(late, at) {
-                part.add(self.todos.shape(late));
-            }
-        }
-        part.add_sorted(leases);
         let bits = (entity.timers, entity.issued, entity.looked, entity.aged);
         part.hash.add(&(bits, entity.soft, entity.flags));
-        part.hash.finish()
     }
 }
 

@@ -32,11 +32,7 @@ pub fn short() -> Vec<Bounds> {
         Bounds {
             nodes: 4,
             max: 2,
-            crashes: 0,
-            lost: 0,
-            pauses: 0,
-            breaks: 1,
-            changes: 0,
+            together: 0,
             ..Bounds::BASE
         },
     ];

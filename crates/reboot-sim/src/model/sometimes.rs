@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::bounds::Bounds;
-use super::state::{State, flag};
+use super::state::{Left, State, flag};
 use reboot_core::group::{HistoryEntry, Way};
 use std::collections::BTreeMap;
 
@@ -44,8 +44,10 @@ impl Sometimes {
 
     /// What was never seen, and should have been within these bounds.
     pub fn missing(&self, bounds: &Bounds) -> Vec<String> {
+        let (nodes, max, hooks) = (bounds.nodes, bounds.max, bounds.hooks);
+        let bounds = Left::of(bounds);
         let mut wanted = vec!["claim", "fence", "return", "release"];
-        if bounds.hooks {
+        if hooks {
             wanted.push("drain");
         }
         if bounds.crashes > 0 {
@@ -67,7 +69,7 @@ impl Sometimes {
             .map(str::to_owned)
             .collect();
         let ways = ["a claim given back", "a return", "a reboot called off"];
-        let is_due = [bounds.changes > 0, true, bounds.crashes > 0 && bounds.hooks];
+        let is_due = [bounds.changes > 0, true, bounds.crashes > 0 && hooks];
         for (way, name) in ways.into_iter().enumerate() {
             if self.releases[way] == 0 && is_due[way] {
                 missing.push(name.to_owned());
@@ -78,7 +80,7 @@ impl Sometimes {
             (self.all_done, true, "a finished roll"),
             (
                 self.two_down,
-                bounds.nodes > 1 && (bounds.max > 1 || bounds.changes > 0),
+                nodes > 1 && (max > 1 || bounds.changes > 0),
                 "two down at once",
             ),
         ] {

@@ -22,11 +22,12 @@ impl Model {
             }
         }
         state.late.sort_unstable();
-        if !self.bounds.has_double() && self.bounds.special != Special::Restore {
-            for at in 0..self.bounds.nodes {
-                self.forget_sessions(state, at);
-                self.finish(state, at);
-            }
+        if self.bounds.has_double() {
+            return;
+        }
+        (0..self.bounds.nodes).for_each(|at| self.forget_sessions(state, at));
+        if self.bounds.special != Special::Restore {
+            (0..self.bounds.nodes).for_each(|at| self.finish(state, at));
             self.forget_numbers(state);
         }
     }
