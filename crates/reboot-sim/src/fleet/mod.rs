@@ -1,14 +1,17 @@
 //! Whole fleets drawn from seeds, struck by every fault in every stage, judged all the time.
 
+mod away;
 mod coverage;
 mod fault;
 mod operator;
 mod play;
+mod promises;
 mod scenario;
 mod stage;
 mod strike;
 mod sweep;
 
+pub use away::{Away, thirty_days_away};
 pub use coverage::{Coverage, HITS_MIN};
 pub use fault::{Stage, Strike, impossible};
 pub use sweep::{Sweep, mode_of, sweep};
@@ -52,7 +55,15 @@ pub struct Run {
 
 /// Plays a seed.
 pub fn run(seed: u64, mode: Mode) -> Run {
-    let mut play = Play::new(seed, mode);
+    let mut play = Play::new(seed, mode, true);
+    play.run();
+    outcome(play)
+}
+
+/// Plays a seed in which no machine sleeps while it has nothing to do: slower, and to the same
+/// promises.
+pub fn run_awake(seed: u64, mode: Mode) -> Run {
+    let mut play = Play::new(seed, mode, false);
     play.run();
     outcome(play)
 }
@@ -77,7 +88,7 @@ fn outcome(play: Play) -> Run {
 /// # Errors
 /// The story cannot be written.
 pub fn trace(seed: u64, mode: Mode, out: &mut dyn Write) -> io::Result<Run> {
-    let mut play = Play::new(seed, mode);
+    let mut play = Play::new(seed, mode, true);
     play.world.story = Some(Vec::new());
     writeln!(out, "seed {seed}: {} nodes", play.nodes)?;
     play.run();

@@ -1,15 +1,17 @@
 //! What careful operators do: they look now and then, break what nobody holds, restore what was
 //! deleted, and resume when nobody is down unknown to the store.
 
-use super::play::Play;
+use super::play::{HOUR_MS, Play};
 use crate::store::Store;
-use crate::world::{FENCE_TO_COMMAND_MS, Happening, Kit, Machine};
+use crate::world::{FENCE_TO_COMMAND_MS, Fault, Happening, Kit, Machine};
 use reboot_core::agent::{Stage, Step};
 use reboot_core::group::{Action, Hold, Pause};
 use reboot_core::id::GroupName;
 use reboot_core::outcome::Outcome;
 use reboot_core::write::Write;
 
+/// A command that has come to nothing for so long will, in milliseconds.
+const STRANDED_MS: u64 = HOUR_MS;
 /// Why a restored store is paused.
 const RESTORED: &str = "restored: say who is down";
 
@@ -191,7 +193,11 @@ impl Play {
             let stage = agent.map(|agent| &agent.stage);
             let is_overdue = stage == Some(&Stage::Holding(Step::Overdue))
                 || machine.outcome() == Some(Outcome::RebootOverdue);
-            if is_overdue && machine.is_up && self.random.chance(50) {
+            let is_stranded = agent.is_some_and(|agent| agent.hold.is_none())
+                && machine.commands.last().is_some_and(|command| {
+                    command.boot == machine.boot && self.world.now_ms - command.at_ms > STRANDED_MS
+                });
+            if (is_overdue || is_stranded) && machine.is_up && self.random.chance(50) {
                 let boot = machine.boot;
                 self.world
                     .tell(Some(at), || "is rebooted by hand".to_owned());
@@ -200,20 +206,24 @@ impl Play {
         }
     }
 
-    /// What was changed where disk and store were both put back, so that nobody remembers.
+    /// What was changed where disk or store were put back: an agent that still knows of it undoes
+    /// it when it is started anew, what nobody knows of is undone by hand.
     fn undo_by_hand(&mut self) {
         for at in 0..self.nodes {
             let machine = &self.world.machines[at];
-            let agent = machine.agent.as_ref();
-            let is_forgotten = agent.is_some_and(|agent| agent.notebook.changes.is_empty())
-                && machine.is_resting()
-                && machine.whole_since_ms > 0
-                && self.world.store.owed(machine.name()).is_empty();
-            if is_forgotten && !machine.changes.is_empty() {
-                self.world.machines[at].changes.clear();
-                self.world
-                    .tell(Some(at), || "is put right by hand".to_owned());
+            let Some(agent) = machine.agent.as_ref().filter(|_| machine.is_resting()) else {
+                continue;
+            };
+            if machine.changes.is_empty() || machine.whole_since_ms == 0 {
+                continue;
             }
+            let is_owed = !self.world.store.owed(machine.name()).is_empty();
+            match agent.notebook.changes.is_empty() && !is_owed {
+                true => self.world.machines[at].changes.clear(),
+                false => self.world.inflict(at, Fault::Kill),
+            }
+            self.world
+                .tell(Some(at), || "is put right by hand".to_owned());
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Mode;
 use super::coverage::Coverage;
 use super::fault::{Stage, Strike, impossible};
+use super::promises::Watch;
 use super::scenario::{Arrival, Planned, Scenario};
 use super::stage::stage_of;
 use crate::store::Store;
@@ -19,6 +20,10 @@ pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
 /// How often operators look.
 const LOOK_MS: u64 = 20 * MINUTE_MS;
+/// Fleets of more nodes than this start in so long, and nobody holds anything meanwhile, in
+/// milliseconds.
+const OPENING_NODES: usize = 2_000;
+const OPENING_MS: u64 = 5 * SECOND_MS;
 /// So many backups are kept.
 const BACKUPS_MAX: usize = 4;
 /// How long a fleet may take to finish once the faults have stopped.
@@ -58,6 +63,8 @@ pub(super) struct Play {
     pub(super) maxes: BTreeMap<GroupName, u32>,
     /// Holds that nobody seems to have, at the last look.
     pub(super) ghosts: Vec<(GroupName, u64)>,
+    pub(super) watch: Watch,
+    is_settling: bool,
     planned: Vec<Planned>,
     chores: BTreeMap<(u64, u64), Chore>,
     count: u64,
@@ -68,7 +75,7 @@ pub(super) struct Play {
 // === impl Play ===
 
 impl Play {
-    pub(super) fn new(seed: u64, mode: Mode) -> Self {
+    pub(super) fn new(seed: u64, mode: Mode, sleeps: bool) -> Self {
         let mut random = Random::new(seed);
         let scenario = Scenario::draw(seed, mode, &mut random);
         let nodes = scenario.machines.len();
@@ -77,7 +84,8 @@ impl Play {
         let maxes = scenario.machines.iter().map(group).collect();
         let mut world = World::new(random.next(), scenario.machines);
         world.keeps_news = false;
-        world.sleeps = true;
+        world.sleeps = sleeps;
+        world.opens_ms = if nodes > OPENING_NODES { OPENING_MS } else { 0 };
         world.start = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(scenario.start_secs);
         let mut play = Self {
             world,
@@ -89,6 +97,8 @@ impl Play {
             backups: Vec::new(),
             maxes,
             ghosts: Vec::new(),
+            watch: Watch::default(),
+            is_settling: false,
             planned: scenario.planned,
             chores: BTreeMap::new(),
             count: 0,
@@ -148,7 +158,12 @@ impl Play {
             let due_ms = due.filter(|at_ms| *at_ms <= end_ms);
             match self.world.tick(due_ms.unwrap_or(end_ms)) {
                 Tick::Store => {}
-                Tick::Machine(at) => self.observe(at),
+                Tick::Machine(at) => {
+                    if self.is_settling {
+                        self.watch_claims();
+                    }
+                    self.observe(at);
+                }
                 Tick::Over if due_ms.is_none() => return,
                 Tick::Over => {
                     if let Some((_, chore)) = self.chores.pop_first() {
@@ -234,6 +249,10 @@ impl Play {
             }
             Chore::Look => {
                 self.look_after();
+                self.watch_lines();
+                if self.is_settling {
+                    self.watch_progress();
+                }
                 self.plan_in(LOOK_MS, Chore::Look);
             }
         }
@@ -300,6 +319,8 @@ impl Play {
         let is_strike = |chore: &Chore| matches!(chore, Chore::Poke(_) | Chore::Strike(..));
         self.chores.retain(|_, chore| !is_strike(chore));
         self.put_right();
+        self.is_settling = true;
+        self.world.claims.clear();
         let end_ms = self.world.now_ms + SETTLE_MS;
         while self.world.now_ms < end_ms && self.world.violations.is_empty() {
             if self.is_settled() {

@@ -134,16 +134,18 @@ fn arrivals(nodes: usize, duration_ms: u64, random: &mut Random) -> Vec<Arrival>
     let count = match nodes {
         0..=12 => nodes as u64 * random.between(1, 3),
         13..=200 => nodes as u64 / 2,
-        _ => 40,
+        201..=2_000 => 40,
+        _ => 4,
     };
     let last_ms = duration_ms * 3 / 4;
     let burst_ms = random.below(last_ms);
-    let is_burst = random.chance(60);
+    let is_burst = nodes <= 2_000 && random.chance(60);
     let mut draw = || {
         let at_ms = match is_burst {
             true => burst_ms + random.below(10 * MINUTE_MS),
             false => random.below(last_ms),
         };
+        let at_ms = at_ms + MINUTE_MS;
         Arrival {
             at_ms,
             node: random.below(nodes as u64) as usize,

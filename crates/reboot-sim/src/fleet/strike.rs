@@ -1,7 +1,7 @@
 //! How each fault strikes.
 
 use super::fault::{Stage, Strike};
-use super::play::{Chore, DAY_MS, HOUR_MS, MINUTE_MS, Play, SECOND_MS, is_of_command};
+use super::play::{Chore, DAY_MS, MINUTE_MS, Play, SECOND_MS, is_of_command};
 use crate::world::{Command, Cut, Fault, Happening, Kit, Machine};
 use reboot_core::agent::{self, Event, Notebook, ScriptPhase};
 use reboot_core::group::{Action, Pause};
@@ -297,6 +297,3 @@ impl Play {
         }
     }
 }
-
-/// Not longer than any scenario.
-const _: () = assert!(HOUR_MS < DAY_MS);

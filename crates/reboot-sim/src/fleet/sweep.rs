@@ -118,15 +118,11 @@ impl fmt::Display for Sweep {
         for (stage, strike, hits) in self.coverage.below(HITS_MIN) {
             writeln!(f, "too rare: {strike} while {stage}, {hits} of {HITS_MIN}")?;
         }
-        if let Some((seed, mode, violation)) = &self.failure {
-            let flag = match mode {
-                Mode::Safety => "",
-                Mode::Liveness => " --liveness",
-            };
+        if let Some((seed, _, violation)) = &self.failure {
             writeln!(f, "BROKEN by seed {seed}: {violation}")?;
             writeln!(
                 f,
-                "its story: cargo xtask prove fleet --seed {seed}{flag} --trace"
+                "its story: cargo xtask prove fleet --seed {seed} --trace"
             )?;
         }
         Ok(())

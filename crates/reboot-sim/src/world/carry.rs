@@ -31,6 +31,7 @@ impl World {
                 machine.waiter = Some((seen, audit_ms));
                 let run = machine.run;
                 self.waiting.insert(at);
+                self.has_waiters_new = true;
                 self.come(at, audit_ms, Due::Audit(run));
             }
             Effect::Tell(news) => self.hear(at, news),
@@ -182,7 +183,9 @@ impl World {
             self.store.pause.clone(),
         );
         match &self.shown {
-            Some(shown) if shown.of == of => Arc::clone(&shown.fleet),
+            Some(shown) if shown.of == of || self.now_ms < self.opens_ms => {
+                Arc::clone(&shown.fleet)
+            }
             _ => {
                 let fleet = Arc::new(self.store.look());
                 self.shown = Some(Shown {

@@ -121,8 +121,11 @@ impl World {
             return Some((Promise::I4, "a third time in one boot"));
         }
         let timeout_ms = settings.reboot_timeout_ms;
-        let is_soon = |command: &&&Issued| self.now_ms - command.at_ms < timeout_ms;
-        if body.clock.is_true() && now.clone().any(|it| is_soon(&it)) {
+        let is_soon = |command: &&&Issued| {
+            let is_early = self.now_ms - command.at_ms < timeout_ms;
+            is_early && body.clock.is_true_since(command.at_ms)
+        };
+        if now.clone().any(|it| is_soon(&it)) {
             return Some((Promise::I4, "again before the timeout"));
         }
         let has_survived = |it: &&Issued| {
@@ -176,6 +179,12 @@ impl World {
 
     /// After a commit.
     pub(super) fn wrote(&mut self, at: usize, write: &Write) {
+        if let Write::Ask { group, request, .. } = write
+            && let Action::Claim(claim) = &request.action
+        {
+            let node = claim.identity.node.clone();
+            self.claims.push((group.clone(), node));
+        }
         if let Write::Ask { request, .. } = write
             && let Action::Fence { owner, .. } = &request.action
         {

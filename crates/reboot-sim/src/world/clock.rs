@@ -14,7 +14,9 @@ pub struct Clock {
     rate: (u64, u64),
     /// How far the time of day is off.
     wall_off_ms: i64,
-    /// When it last jumped.
+    /// When the boot-time clock last began to run at another rate.
+    rated_ms: Option<u64>,
+    /// When the time of day last jumped.
     jumped_ms: Option<u64>,
 }
 
@@ -28,6 +30,7 @@ impl Clock {
             boot_ms: 0,
             rate: (1, 1),
             wall_off_ms: 0,
+            rated_ms: None,
             jumped_ms: None,
         }
     }
@@ -59,12 +62,20 @@ impl Clock {
     pub fn set_rate(&mut self, now_ms: u64, rate: (u64, u64)) {
         self.boot_ms = self.boot_ms(now_ms);
         self.since_ms = now_ms;
+        if self.rate != rate {
+            self.rated_ms = Some(now_ms);
+        }
         self.rate = rate;
     }
 
     /// Whether the boot-time clock runs true.
     pub fn is_true(&self) -> bool {
         self.rate == (1, 1)
+    }
+
+    /// Whether the boot-time clock has run true since then.
+    pub fn is_true_since(&self, since_ms: u64) -> bool {
+        self.is_true() && self.rated_ms.is_none_or(|at_ms| at_ms < since_ms)
     }
 
     /// The time of day jumps.

@@ -53,7 +53,8 @@ impl World {
                 self.plan(at, 30_000, Happening::Start);
             }
             Fault::Pause(duration_ms) => {
-                self.machines[at].paused_until_ms = self.now_ms + duration_ms;
+                let until_ms = &mut self.machines[at].paused_until_ms;
+                *until_ms = (*until_ms).max(self.now_ms + duration_ms);
             }
             Fault::Break => self.break_hold_of(at),
             Fault::LoseReplies(count, is_applied) => self.lost_replies = (count, is_applied),

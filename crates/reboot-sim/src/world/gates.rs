@@ -114,7 +114,8 @@ impl World {
         let machine = &self.machines[at];
         let thawed_ms = machine.paused_until_ms;
         let is_thawing = thawed_ms > 0 && self.now_ms < thawed_ms + THAW_MS;
-        if !machine.clock.is_true() || is_thawing {
+        let look_ms = self.now_ms.saturating_sub(THAW_MS);
+        if !machine.clock.is_true_since(look_ms) || is_thawing {
             return; // by its own clock it was in time; or it was frozen
         }
         let closed = self

@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use reboot_core::agent::{Effect, Event, Input, Stage, Timer, step};
 use reboot_core::fleet::Fleet;
 use reboot_core::group::Pause;
+use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::Write;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -98,6 +99,10 @@ pub struct World {
     pub sleeps: bool,
     /// Whether machines that wait for their turn or a window sleep, too: nobody strikes here.
     pub is_patient: bool,
+    /// Until then looks show the store as it was when the first was taken: a big fleet starts.
+    pub opens_ms: u64,
+    /// Claims that were granted, for whoever takes them out.
+    pub claims: Vec<(GroupName, NodeName)>,
     /// Events that agents have taken.
     pub events: u64,
     /// So much of the store's history is in the story.
@@ -106,6 +111,9 @@ pub struct World {
     shared: Shared,
     /// Machines that wait for the store to change.
     waiting: BTreeSet<usize>,
+    /// Somebody began to wait since the last wake-up, and the revision at that.
+    has_waiters_new: bool,
+    woken_at: u64,
     shown: Option<Shown>,
     lost_replies: (usize, bool),
     random: Random,
@@ -128,6 +136,10 @@ impl World {
             keeps_news: true,
             story: None,
             sleeps: false,
+            opens_ms: 0,
+            claims: Vec::new(),
+            has_waiters_new: false,
+            woken_at: 0,
             is_patient: false,
             events: 0,
             told: 0,
@@ -310,13 +322,12 @@ impl World {
     /// A timer that was set anew has another time by now, and comes due then.
     fn timer_due(&mut self, at: usize, timer: Timer, run: u32) {
         let machine = &mut self.machines[at];
-        let is_due = machine.timers.get(&timer) == Some(&self.now_ms);
-        if machine.run != run || !is_due {
+        let due_ms = machine.timers.get(&timer).copied();
+        if machine.run != run || due_ms.is_none_or(|at_ms| at_ms > self.now_ms) {
             return;
         }
         if machine.paused_until_ms > self.now_ms {
             let at_ms = machine.paused_until_ms;
-            machine.timers.insert(timer, at_ms);
             return self.come(at, at_ms, Due::Timer(timer, run));
         }
         machine.timers.remove(&timer);
@@ -326,6 +337,10 @@ impl World {
     /// Wakes whoever waits for a change that has come.
     fn wake(&mut self) {
         let revision = self.store.revision;
+        let is_new = std::mem::take(&mut self.has_waiters_new);
+        if std::mem::replace(&mut self.woken_at, revision) == revision && !is_new {
+            return;
+        }
         let heads = self.heads();
         let is_woken = |at: &usize| {
             let machine = &self.machines[*at];

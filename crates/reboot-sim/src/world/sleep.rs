@@ -100,6 +100,15 @@ impl World {
     }
 }
 
+/// Whether a node without a need says this: at the next window it says something else, and does
+/// nothing either.
+fn is_calm(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::NoAction | Outcome::WindowDenied | Outcome::WindowOutsideAllow
+    )
+}
+
 // === impl Machine ===
 
 impl Machine {
@@ -110,7 +119,7 @@ impl Machine {
         let is_idle = agent.stage == Stage::Resting
             && agent.pass().is_none()
             && agent.activity() == "idle"
-            && self.outcome() == Some(Outcome::NoAction)
+            && self.outcome().is_some_and(is_calm)
             && health.healthy
             && agent.notebook.changes.is_empty();
         let is_quiet = self.pending.is_empty()
