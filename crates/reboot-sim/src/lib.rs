@@ -1,5 +1,7 @@
 //! The rules in virtual time: whole fleets of the very agents and transitions that ship.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod fleet;
 #[cfg(feature = "mutations")]
 pub mod hunt;

@@ -93,7 +93,8 @@ impl Turn<'_> {
         let is_new_boot = hold.boot.differs_from(&self.agent.settings.identity.boot)
             || Mutation::BootIgnored.is_on();
         match (hold.phase, is_new_boot) {
-            (Phase::Claimed, _) => self.undo_then(Way::GivenBack), // a broken hold may have left some
+            // A broken hold may have left something to be undone.
+            (Phase::Claimed, _) => self.undo_then(Way::GivenBack),
             (Phase::Draining | Phase::Rebooting | Phase::Returned, true) => self.record_return(),
             (Phase::Rebooting, false) if self.is_issued() && !Mutation::ReleaseOnStart.is_on() => {
                 self.become_issued();

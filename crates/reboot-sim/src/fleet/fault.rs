@@ -1,7 +1,10 @@
 //! What strikes a fleet, and in which stage of a node's life.
 
 macro_rules! named {
-    ($(#[$type_doc:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+    (
+        $(#[$type_doc:meta])*
+        $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }
+    ) => {
         $(#[$type_doc])*
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum $type {

@@ -36,7 +36,6 @@ pub(super) enum Chore {
     /// A node that rests, drawn then.
     Poke(Planned),
     Strike(usize, Planned),
-    Vanish(usize),
     Reappear(usize, &'static str),
     Mend(usize),
     KeepTime(usize),
@@ -82,7 +81,7 @@ impl Play {
         let usual = scenario.machines.iter().map(|it| it.kit.clone()).collect();
         let group = |it: &crate::world::Machine| (it.settings.group.clone(), it.settings.max);
         let maxes = scenario.machines.iter().map(group).collect();
-        let mut world = World::new(random.next(), scenario.machines);
+        let mut world = World::new(random.any(), scenario.machines);
         world.keeps_news = false;
         world.sleeps = sleeps;
         world.opens_ms = if nodes > OPENING_NODES { OPENING_MS } else { 0 };
@@ -231,7 +230,6 @@ impl Play {
             Chore::Arrive(arrival) => self.arrive(arrival),
             Chore::Poke(planned) => self.poke(planned),
             Chore::Strike(at, planned) => self.strike_now(at, planned),
-            Chore::Vanish(at) => self.need(at, None),
             Chore::Reappear(at, need) => self.need(at, Some(need)),
             Chore::Mend(at) => self.mend(at),
             Chore::KeepTime(at) => self.world.set_clock_rate(at, (1, 1)),

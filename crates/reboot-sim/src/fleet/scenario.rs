@@ -175,7 +175,7 @@ fn planned(seed: u64, duration_ms: u64, random: &mut Random) -> Vec<Planned> {
         true => random.between(1, 5),
         false => random.between(STRIKES / 2, STRIKES),
     };
-    let mut draw = |number: u64| {
+    let draw = |number: u64| {
         let place = seed.wrapping_mul(STRIKES).wrapping_add(number);
         let (stage, strike) = cells[(place % cells.len() as u64) as usize];
         let delay_ms = match random.below(10) {
@@ -190,7 +190,7 @@ fn planned(seed: u64, duration_ms: u64, random: &mut Random) -> Vec<Planned> {
             delay_ms,
         }
     };
-    (0..count).map(|number| draw(number)).collect()
+    (0..count).map(draw).collect()
 }
 
 // === impl House ===
@@ -294,7 +294,7 @@ fn draw_windows(base: &mut Settings, mode: Mode, random: &mut Random) {
 fn draw_policies(nodes: usize, random: &mut Random) -> Policies {
     let share = random.between(30, 60) as f64 / 100.0;
     let fraction = Fraction::new(share).ok().filter(|_| random.chance(50));
-    let absolute = random.chance(50).then(|| nodes as u32 / 2);
+    let absolute = random.chance(50).then_some(nodes as u32 / 2);
     Policies {
         min_healthy_fraction: fraction,
         min_healthy_absolute: absolute,

@@ -2,7 +2,7 @@
 
 use super::fault::{Stage, Strike};
 use super::play::{Chore, DAY_MS, MINUTE_MS, Play, SECOND_MS, is_of_command};
-use crate::world::{Command, Cut, Fault, Happening, Kit, Machine};
+use crate::world::{Command, Cut, FENCE_TO_COMMAND_MS, Fault, Happening, Kit, Machine};
 use reboot_core::agent::{self, Event, Notebook, ScriptPhase};
 use reboot_core::group::{Action, Pause};
 use reboot_core::id::{MachineId, NodeName};
@@ -220,7 +220,7 @@ impl Play {
             }
         }
         self.note_face(at);
-        self.world.machines[at].whole_since_ms = self.world.now_ms;
+        self.world.machines[at].whole_since_ms = self.world.now_ms + FENCE_TO_COMMAND_MS;
     }
 
     fn copy(&mut self, at: usize, number: usize) {

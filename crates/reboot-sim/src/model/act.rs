@@ -130,12 +130,12 @@ impl Model {
     fn performs(&self, entity: &Entity, me: u8, out: &mut Vec<Action>) {
         let mut has_written = false;
         for place in 0..TODO_MAX {
-            let todo = &**self.todos.get(entity.todo[place]);
-            let is_write = matches!(todo, Todo::Write(..));
-            if !(is_write && has_written) && *todo != Todo::Nothing {
+            let wanted = &**self.todos.get(entity.todo[place]);
+            let is_write = matches!(wanted, Todo::Write(..));
+            if !(is_write && has_written) && *wanted != Todo::Nothing {
                 out.push(Action::Perform(me, place as u8));
             }
-            if matches!(todo, Todo::Nothing | Todo::Save(..)) {
+            if matches!(wanted, Todo::Nothing | Todo::Save(..)) {
                 return;
             }
             has_written |= is_write;

@@ -43,16 +43,25 @@ pub enum Command {
 /// What the agent finds on the machine.
 #[derive(Clone, Debug)]
 pub struct Kit {
+    /// The kill switch is there.
     pub kill_switch: bool,
+    /// Why it needs a reboot, if it does.
     pub need: Option<&'static str>,
     /// The need is there again after the reboot.
     pub need_survives: bool,
+    /// The phases in which the health script says no.
     pub blocked_phases: BTreeSet<ScriptPhase>,
+    /// How long the health script takes.
     pub script_ms: u64,
+    /// The hooks before the reboot.
     pub hooks: Vec<&'static str>,
+    /// They fail.
     pub hooks_fail: bool,
+    /// Their undoing fails.
     pub undo_fails: bool,
+    /// The hooks after the reboot fail.
     pub post_hooks_fail: bool,
+    /// The disk takes nothing.
     pub disk_fails: bool,
     /// How long the disk takes to sync.
     pub disk_ms: u64,
@@ -62,6 +71,7 @@ pub struct Kit {
     pub off_ms: Option<u64>,
     /// A user's shutdown inhibitor is held.
     pub is_inhibited: bool,
+    /// What the reboot command does.
     pub command: Command,
     /// How long each thing takes, where it is known; else it is drawn.
     pub pace: Option<Pace>,
@@ -83,9 +93,11 @@ pub struct Pace {
 /// A reboot command that was started.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issued {
+    /// In which boot.
     pub boot: u32,
     /// The machine's need, when the hold was for it.
     pub need: Option<&'static str>,
+    /// When.
     pub at_ms: u64,
     /// The name it was issued under, and the group.
     pub holder: (GroupName, NodeName),
@@ -99,8 +111,11 @@ pub struct Issued {
 
 /// A machine with its agent.
 pub struct Machine {
+    /// What its agent is told.
     pub settings: Settings,
+    /// What its agent finds there.
     pub kit: Kit,
+    /// Its notebook on disk.
     pub disk: Notebook,
     /// What stood on its disk before, where a story may put it back.
     pub keeps_older_disks: bool,
@@ -112,7 +127,9 @@ pub struct Machine {
     pub becomes_new: Option<usize>,
     /// What hooks did and nobody undid.
     pub changes: BTreeSet<String>,
+    /// Its agent, while it runs.
     pub agent: Option<Agent>,
+    /// Whether it is up.
     pub is_up: bool,
     /// Counts boots, soft ones too.
     pub boot: u32,
@@ -122,14 +139,17 @@ pub struct Machine {
     pub doubled_in: Option<u32>,
     /// Soft reboots in this boot; `None` where systemd does not tell.
     pub soft: Option<u32>,
+    /// Its clocks.
     pub clock: Clock,
     /// What is on its way to it, or under way on it.
     pub(super) pending: Vec<Pending>,
     /// Counts the runs of the agent; what belongs to an earlier one is void.
     pub run: u32,
+    /// The timers that its agent set.
     pub timers: BTreeMap<Timer, u64>,
     /// The revision already seen, and when the wait ends by itself.
     pub waiter: Option<(u64, u64)>,
+    /// The former run, proven dead by the lock.
     pub dead_former: Option<Instance>,
     /// The process is held up until then.
     pub paused_until_ms: u64,
@@ -137,6 +157,7 @@ pub struct Machine {
     pub queues_ms: [u64; 2],
     /// Events the agent has taken, over all its runs.
     pub events: usize,
+    /// The reboot commands that were started.
     pub commands: Vec<Issued>,
     /// What its agent told, where a story keeps it.
     pub news: Vec<News>,
@@ -147,6 +168,7 @@ pub struct Machine {
     pub is_clone: bool,
     /// The machine it runs on, when that is another's: two agents on one node.
     pub lodges_with: Option<usize>,
+    /// Its way to the store.
     pub net: Net,
     /// The gates that are closed, and since when.
     pub(super) closed: BTreeMap<Gate, u64>,
@@ -166,10 +188,10 @@ pub struct Machine {
 pub fn settings(name: &str, max: u32) -> Settings {
     Settings {
         identity: Identity {
-            node: NodeName::new(name).unwrap(),
-            machine_id: MachineId::new(format!("machine-{name}")).unwrap(),
+            node: NodeName::new(name).expect("a valid name"),
+            machine_id: MachineId::new(format!("machine-{name}")).expect("a valid id"),
             boot: BootIdentity::of_boot("unset"),
-            instance: Instance::new("unset").unwrap(),
+            instance: Instance::new("unset").expect("a valid instance"),
         },
         pid: 1,
         place: "memory".to_owned(),
@@ -269,6 +291,7 @@ impl Kit {
 // === impl Machine ===
 
 impl Machine {
+    /// A machine that is up and needs a reboot.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
@@ -310,6 +333,7 @@ impl Machine {
         }
     }
 
+    /// Its name.
     pub fn name(&self) -> &NodeName {
         &self.settings.identity.node
     }
@@ -359,7 +383,8 @@ impl Machine {
         self.run += 1;
         let identity = &mut self.settings.identity;
         identity.boot = boot;
-        identity.instance = Instance::new(format!("{machine}-run-{}", self.run)).unwrap();
+        identity.instance =
+            Instance::new(format!("{machine}-run-{}", self.run)).expect("a valid instance");
         let settings = Settings {
             dead_former: self.dead_former.take(),
             ..self.settings.clone()

@@ -79,8 +79,11 @@ struct Shown {
 
 /// The world.
 pub struct World {
+    /// The time, in milliseconds.
     pub now_ms: u64,
+    /// The store.
     pub store: Store,
+    /// The machines.
     pub machines: Vec<Machine>,
     /// What was broken so far; nothing happens after the first.
     pub violations: Vec<Violation>,
@@ -88,6 +91,7 @@ pub struct World {
     pub faults: Vec<(usize, usize, Fault)>,
     /// The next write that is meant loses its reply; whether it is applied.
     pub losing: Vec<(WriteFilter, bool)>,
+    /// The store is out of reach until then.
     pub store_down_until_ms: u64,
     /// The time of day at which it began.
     pub start: Timestamp,
@@ -123,6 +127,7 @@ pub struct World {
 // === impl World: set-up ===
 
 impl World {
+    /// Machines whose agents start soon; the seed draws every delay.
     pub fn new(seed: u64, machines: Vec<Machine>) -> Self {
         let mut world = Self {
             now_ms: 0,
@@ -173,7 +178,7 @@ impl World {
     }
 
     fn come(&mut self, at: usize, at_ms: u64, due: Due) {
-        let tie = self.random.next();
+        let tie = self.random.any();
         self.agenda.add(at_ms, tie, at, due);
     }
 
@@ -431,7 +436,7 @@ impl World {
             return self.plan(at, 5_000, Happening::Start); // not before it is gone
         }
         if self.machines[at].agent.is_none() && self.machines[body].is_up {
-            let seed = self.random.next();
+            let seed = self.random.any();
             if body != at {
                 let (boot, soft) = (self.machines[body].boot, self.machines[body].soft);
                 (self.machines[at].boot, self.machines[at].soft) = (boot, soft);

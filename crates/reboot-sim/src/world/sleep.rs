@@ -24,10 +24,10 @@ impl World {
     /// Puts a machine to sleep, if nothing is to be done there.
     pub(super) fn lull(&mut self, at: usize) {
         let Some(timers) = self.machines[at].idle_timers(self.now_ms) else {
-            return match self.is_patient {
-                true => self.doze(at),
-                false => {}
-            };
+            if self.is_patient {
+                self.doze(at);
+            }
+            return;
         };
         let name = self.machines[at].name();
         if self.store.hold_of(name).is_none() && !self.store.owes_or_waits(name) {
