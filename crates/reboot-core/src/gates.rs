@@ -1,7 +1,7 @@
 //! The gates of a pass, in the order of the contract, and what each says when it is closed.
 
 use crate::fleet::Fleet;
-use crate::group::{Cooldown, Hold, Phase};
+use crate::group::{Cooldown, Group, Hold, Phase};
 use crate::id::{GroupName, NodeName};
 use crate::mutation::Mutation;
 use crate::need::{Detection, Satisfied};
@@ -127,6 +127,17 @@ impl Findings {
         findings
     }
 
+    /// How many of the line may try at once: with an interval, claims go one after the other, and
+    /// whoever is slow to claim would be overtaken again and again.
+    fn open_to(&self, group: &Group, settings: &Settings) -> usize {
+        let unfenced = |hold: &Hold| !hold.fenced && hold.node != settings.identity.node;
+        match settings.interval_secs > 0 {
+            false => self.free,
+            true if group.holds.iter().any(unfenced) => 0,
+            true => self.free.min(1),
+        }
+    }
+
     fn read_group(&mut self, entry: &crate::fleet::GroupEntry, settings: &Settings) {
         let group = &entry.group;
         let me = &settings.identity.node;
@@ -138,7 +149,7 @@ impl Findings {
             .map(|hold| (hold.node.clone(), hold.phase))
             .collect();
         self.ahead = entry.line.ahead_of(me);
-        self.may_try = entry.line.may_try(me, self.free);
+        self.may_try = entry.line.may_try(me, self.open_to(group, settings));
         self.other_max = (group.max != settings.max).then_some(group.max);
         let by_group = group
             .pause

@@ -1,6 +1,8 @@
 //! Whole fleets: the same seed tells the same story, sleeping changes nothing, what once broke a
 //! promise stays a case, and a node that never comes back stops the roll.
 
+#![allow(clippy::unwrap_used)] // a test fails best where it fails
+
 use reboot_sim::fleet::{self, Counts, Coverage, Mode, Stage, Strike, impossible};
 use reboot_sim::world::{Fault, Machine, World, settings};
 
