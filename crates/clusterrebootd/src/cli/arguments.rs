@@ -1,6 +1,7 @@
 //! Commands and flags.
 
 use super::operators::{FleetArgs, LockArgs, group_name};
+use super::planning::PlanArgs;
 use crate::config::{DEFAULT_PATH, LogFormat, LogLevel};
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -44,6 +45,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Check a configuration file, listing every problem at once
     ValidateConfig(ValidateArgs),
+    /// Tell when the fleet would be through with its reboots, and what blocks
+    Plan(PlanArgs),
     /// Show what happened to the group: who rebooted, when and why
     History(HistoryArgs),
     /// Show the slots, break a hold, change their number, pause and resume

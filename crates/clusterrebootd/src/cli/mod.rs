@@ -5,6 +5,7 @@
 mod arguments;
 mod manual;
 mod operators;
+mod planning;
 mod spelling;
 mod teach;
 
@@ -15,6 +16,7 @@ pub use arguments::{
 };
 pub use manual::{Page, pages};
 pub use operators::{FleetArgs, FleetCommand, LockArgs, LockCommand, LockFormat};
+pub use planning::{PlanArgs, PlanFormat};
 pub use spelling::normalise;
 pub use teach::{Example, Lesson, lesson};
 

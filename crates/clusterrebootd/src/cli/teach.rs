@@ -132,6 +132,33 @@ const LESSONS: &[Lesson] = &[
         exits: &[Success, InvalidConfig, Usage],
     },
     Lesson {
+        command: "plan",
+        examples: &[
+            example(
+                "clusterrebootd plan",
+                "if every node needed a reboot now: when is it over?",
+            ),
+            example(
+                "clusterrebootd plan --node node-3 --node node-7",
+                "if these two did",
+            ),
+            example(
+                "clusterrebootd plan --max 4 --interval 10m",
+                "would four slots and a cooldown of ten minutes do?",
+            ),
+            example(
+                "clusterrebootd plan --nodes 200 --at 2026-11-21T18:00:00Z --down-time 4m",
+                "a fleet that is not there yet",
+            ),
+            example(
+                "clusterrebootd plan -o svg --to plan.svg",
+                "a picture for the change request",
+            ),
+            example("clusterrebootd plan -o json", "the same for programs"),
+        ],
+        exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
+    },
+    Lesson {
         command: "history",
         examples: &[
             example(

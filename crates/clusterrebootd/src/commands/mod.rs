@@ -8,6 +8,7 @@ mod history;
 mod lock;
 mod man;
 mod operator;
+mod plan;
 mod run;
 mod simulate;
 mod status;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Run(args) => run::run(&args, cli.log),
         Command::Status(args) => status::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::History(args) => history::run(&args),
         Command::Store(args) => store::run(&args),
         Command::Lock(args) => lock::run(&args),

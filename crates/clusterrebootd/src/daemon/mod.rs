@@ -9,8 +9,8 @@ mod signals;
 mod systemd;
 mod unreachable;
 
-use assemble::{agent_settings, identify, node};
-pub(crate) use assemble::{detectors, open_store};
+pub(crate) use assemble::{agent_settings, detectors, open_store};
+use assemble::{identify, node};
 
 pub(crate) use diagnose::diagnose;
 pub(crate) use run::serve;
