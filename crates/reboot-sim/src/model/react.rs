@@ -4,18 +4,16 @@
 use super::Model;
 use super::bounds::Special;
 use super::state::{Todo, look, timer};
+use crate::world;
 use jiff::Timestamp;
 use reboot_core::agent::{
-    Agent, Effect, Event, Input, Look, Mode, NO_PASS, Notebook, Now, ScriptPhase, Settings, Sight,
-    Stage, Step, Tag, Timer, Zone, step,
+    Agent, Effect, Event, Input, Look, NO_PASS, Notebook, Now, ScriptPhase, Settings, Sight, Stage,
+    Step, Tag, Timer, step,
 };
-use reboot_core::backoff::Backoff;
 use reboot_core::gates::{Local, ScriptVerdict};
 use reboot_core::group::Identity;
-use reboot_core::id::{GroupName, Instance};
+use reboot_core::id::Instance;
 use reboot_core::need::Detection;
-use reboot_core::policy::Policies;
-use reboot_core::window::Windows;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -91,31 +89,9 @@ impl Model {
     fn settings(&self, identity: Identity, dead_former: Option<Instance>) -> Settings {
         Settings {
             identity,
-            pid: 1,
-            place: "model".to_owned(),
-            group: GroupName::default(),
-            max: self.bounds.max,
-            mode: Mode::Daemon,
-            is_dry_run: false,
             dead_former,
-            check_interval_ms: 60_000,
-            publish_interval_ms: 15_000,
-            stale_after_ms: 180_000,
-            lock_ttl_ms: 90_000,
-            audit_interval_ms: 300_000,
-            backoff: Backoff {
-                min_ms: 5_000,
-                max_ms: 60_000,
-            },
-            interval_secs: 0,
-            reboot_timeout_ms: 600_000,
-            hook_timeout_ms: 300_000,
-            soak_ms: 0,
-            delay_ms: 0,
-            max_reboots_per_day: 1_000,
-            windows: Windows::default(),
-            zone: Zone::utc(),
-            policies: Policies::default(),
+            max_reboots_per_day: 1_000, // days do not pass here
+            ..world::settings("unnamed", self.bounds.max)
         }
     }
 
