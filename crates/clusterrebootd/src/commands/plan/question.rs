@@ -59,7 +59,7 @@ pub(super) async fn ask(settings: &Settings, args: &PlanArgs) -> Result<Asked> {
         }
         None => known(&told.fleet)?,
     };
-    for name in args.node.iter().filter(|name| !names.contains(name)) {
+    if let Some(name) = args.node.iter().find(|name| !names.contains(name)) {
         let known: Vec<&str> = names.iter().map(NodeName::as_str).collect();
         let known = listed(&known, NAMED_MAX);
         bail!("no node {name} is known (there are: {known}): see `clusterrebootd fleet list`");
