@@ -7,6 +7,7 @@ mod beside;
 mod fleet;
 mod history;
 mod lock;
+mod plan;
 mod site;
 mod store;
 mod terminal;
@@ -62,6 +63,11 @@ fn usage_errors_are_64() {
         &["fleet", "forget"],
         &["history", "--limit", "some"],
         &["history", "--group", ""],
+        &["plan", "--nodes", "0"],
+        &["plan", "--nodes", "3", "--node", "node-1"],
+        &["plan", "--at", "tonight"],
+        &["plan", "--horizon", "7"],
+        &["plan", "-o", "png"],
         &["store"],
         &["store", "restore"],
     ] {
@@ -78,6 +84,7 @@ fn a_bad_configuration_is_2() {
         &["lock", "status"][..],
         &["fleet", "list"],
         &["history"],
+        &["plan", "--nodes", "3"],
         &["store", "dump"],
     ] {
         assert_eq!(site.run(arguments).0, 2, "{arguments:?}");

@@ -20,6 +20,8 @@ const LEGEND_ROW: f64 = 18.0;
 /// Days, and below them times.
 const DAYS: f64 = HEAD - 21.0;
 const TIMES: f64 = HEAD - 6.0;
+/// What is narrower cannot be seen.
+const WIDTH_MIN: f64 = 0.5;
 /// A time's label is so wide.
 const TIME_WIDTH: f64 = 44.0;
 /// Below the lanes.
@@ -168,7 +170,8 @@ impl<'a> Picture<'a> {
     /// Only what the picture shows.
     fn legend(&mut self) {
         let spans = self.lanes.iter().flat_map(|lane| &lane.spans);
-        let whats: BTreeSet<What> = spans.map(|span| span.what).collect();
+        let drawn = spans.filter(|span| self.width(span) >= WIDTH_MIN);
+        let whats: BTreeSet<What> = drawn.map(|span| span.what).collect();
         let mut entries: Vec<(&str, f64, String)> = Vec::new();
         for what in whats {
             let (class, height, label) = looks(what);
@@ -284,8 +287,9 @@ impl<'a> Picture<'a> {
         }
         let x = piece.left + piece.width / 2.0;
         let words = duration(between(piece.from, piece.to));
+        let place = format!("x=\"{x:.1}\" y=\"{TIMES}\" text-anchor=\"middle\"");
         self.line(format_args!(
-            "<text class=\"faint\" x=\"{x:.1}\" y=\"{TIMES}\" text-anchor=\"middle\">⋯ {words}</text>"
+            "<text class=\"faint\" {place}>⋯ {words}</text>"
         ));
     }
 
@@ -310,10 +314,19 @@ impl<'a> Picture<'a> {
         }
     }
 
+    fn width(&self, span: &Span) -> f64 {
+        let [left, right] = [span.from, span.to.min(self.end)].map(|at| self.scale.place(at));
+        right - left
+    }
+
     fn span(&mut self, lane: &Lane, span: &Span, top: f64) {
+        let width = self.width(span);
+        if width < WIDTH_MIN && span.what == What::Claimed {
+            return; // a moment between two states that show
+        }
         let (class, height, label) = looks(span.what);
         let to = span.to.min(self.end);
-        let [x, right] = [span.from, to].map(|at| self.scale.place(at));
+        let x = self.scale.place(span.from);
         let tall = (self.rows.height * 0.72 * height).max(1.0);
         let y = top + (self.rows.height - tall) / 2.0;
         let took = duration(between(span.from, to));
@@ -326,7 +339,7 @@ impl<'a> Picture<'a> {
         self.line(format_args!(
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" \
              height=\"{tall:.1}\"><title>{name}: {label}, {took}{says}</title></rect>",
-            (right - x).max(0.5)
+            width.max(WIDTH_MIN)
         ));
     }
 
