@@ -112,7 +112,7 @@ fn only_the_owner_may_read_it() {
 fn the_form_on_disk_does_not_change_unnoticed() {
     let directory = tempfile::tempdir().unwrap();
     let text = r#"{"version":1,"changes":["10-drain","20-vip"],
-        "command":{"boot":{"boot_id":"boot-1"},"attempts":1},
+        "command":{"boot":{"boot_id":"boot-1"},"attempts":1,"need":"kernel"},
         "satisfied":{"fingerprint":"f00","was_clear_since":true},
         "newest":{"place":"store#default","epoch":1,"generation":7}}"#;
     fs::write(directory.path().join(FILE_NAME), text).unwrap();
