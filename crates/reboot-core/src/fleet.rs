@@ -155,49 +155,89 @@ impl Fleet {
         }
     }
 
-    /// Every node but this one, as the cluster policies see it.
+    /// Every node but this one, as each is now.
     pub fn peers_of(&self, me: &NodeName) -> Vec<Peer> {
-        let holders = self.groups.values().flat_map(|entry| &entry.group.holds);
+        self.peers(me, |node| self.standing(node))
+    }
+
+    /// Every node but this one, as it counts for this one's going down: a holder that goes first
+    /// counts as down already, so that no two go where only one may; one that comes later gives
+    /// way and does not, so that no two wait for each other.
+    pub fn peers_to_judge(&self, me: &NodeName) -> Vec<Peer> {
+        let mine = self.holds_of(me).next();
+        self.peers(me, |node| self.standing_beside(mine, node))
+    }
+
+    fn peers(&self, me: &NodeName, standing: impl Fn(&NodeName) -> Standing) -> Vec<Peer> {
         let mut names: BTreeSet<&NodeName> = self.nodes.keys().collect();
-        names.extend(
-            holders
-                .filter(|hold| hold.phase.is_durable())
-                .map(|hold| &hold.node),
-        );
-        names
-            .into_iter()
-            .filter(|name| *name != me)
+        names.extend(self.durable_holders());
+        let others = names.into_iter().filter(|name| *name != me);
+        others
             .map(|name| Peer {
                 node: name.clone(),
-                standing: self.standing(name),
+                standing: standing(name),
             })
             .collect()
+    }
+
+    fn durable_holders(&self) -> impl Iterator<Item = &NodeName> {
+        let holds = self.groups.values().flat_map(|entry| &entry.group.holds);
+        holds
+            .filter(|hold| hold.phase.is_durable())
+            .map(|hold| &hold.node)
+    }
+
+    /// How one node counts for another one that holds this, or nothing.
+    fn standing_beside(&self, mine: Option<Place<'_>>, node: &NodeName) -> Standing {
+        let standing = self.standing(node);
+        let Some(place) = self.holds_of(node).next() else {
+            return standing;
+        };
+        let is_behind = mine.is_some_and(|mine| comes_after(place, mine));
+        match (standing, place.1.phase) {
+            (Standing::Healthy, Phase::Claimed) if !is_behind => Standing::Down,
+            (Standing::Down, Phase::Draining) if is_behind => match self.reported(node) {
+                Standing::Healthy => Standing::Healthy,
+                _ => Standing::Down, // what is drained need not be well
+            },
+            (standing, _) => standing,
+        }
     }
 
     /// How one node counts.
     pub fn standing(&self, node: &NodeName) -> Standing {
         let durable = self.groups.values().find_map(|entry| {
-            let hold = entry
-                .group
-                .hold_of(node)
-                .filter(|hold| hold.phase.is_durable())?;
-            Some((hold.phase, entry.is_overdue(hold)))
+            let hold = entry.group.hold_of(node)?;
+            let is_durable = hold.phase.is_durable();
+            is_durable.then(|| entry.is_overdue(hold))
         });
-        match (durable, self.nodes.get(node)) {
-            (Some((_, true)), _) => Standing::Overdue,
-            (Some((Phase::Draining | Phase::Rebooting | Phase::Returned, false)), _) => {
-                Standing::Down
-            }
-            (Some((Phase::Claimed, _)) | None, Some(entry)) if entry.is_fresh => {
-                match &entry.record.health {
-                    Health { healthy: true, .. } => Standing::Healthy,
-                    Health { stage, reason, .. } => Standing::Unhealthy {
-                        stage: stage.clone(),
-                        reason: reason.clone(),
-                    },
-                }
-            }
-            (Some((Phase::Claimed, _)) | None, _) => Standing::Stale,
+        match durable {
+            Some(true) => Standing::Overdue,
+            Some(false) => Standing::Down,
+            None => self.reported(node),
         }
     }
+
+    /// How one node counts by its own words.
+    fn reported(&self, node: &NodeName) -> Standing {
+        let Some(entry) = self.nodes.get(node).filter(|entry| entry.is_fresh) else {
+            return Standing::Stale;
+        };
+        match &entry.record.health {
+            Health { healthy: true, .. } => Standing::Healthy,
+            Health { stage, reason, .. } => Standing::Unhealthy {
+                stage: stage.clone(),
+                reason: reason.clone(),
+            },
+        }
+    }
+}
+
+/// A hold, in its group.
+type Place<'a> = (&'a GroupName, &'a Hold);
+
+/// Whether the first was claimed after the second. Numbers tell within a group; between groups
+/// they only make sure that of two exactly one gives way.
+fn comes_after(it: Place<'_>, other: Place<'_>) -> bool {
+    (it.1.number, it.0) > (other.1.number, other.0)
 }

@@ -100,7 +100,7 @@ impl Findings {
     pub fn of(fleet: &Fleet, settings: &Settings) -> Self {
         let me = &settings.identity.node;
         let facts = fleet.facts(&settings.group, me);
-        let peers = fleet.peers_of(me);
+        let peers = fleet.peers_to_judge(me);
         let blocks = policy::blocks(&settings.policies, me, &peers);
         let mut findings = Self {
             revision: fleet.revision,

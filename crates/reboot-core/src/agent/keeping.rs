@@ -91,7 +91,8 @@ impl Turn<'_> {
                 self.agent.failures = 0;
                 self.set_timer(Timer::Session, self.agent.settings.lock_ttl_ms / 3);
                 match self.agent.stage {
-                    Stage::Opening => self.settle(),
+                    // Without a session nothing was heard: the store may have been put back.
+                    Stage::Opening | Stage::Resting | Stage::Passing => self.settle(),
                     Stage::Claiming => self.claim(),
                     _ => {}
                 }
