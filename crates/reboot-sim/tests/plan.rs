@@ -355,6 +355,36 @@ fn the_same_question_has_the_same_answer() {
 }
 
 #[test]
+fn what_looks_leave_out_changes_nothing() {
+    // A threshold that always holds makes every look count every node.
+    let counting = |settings: &mut Settings| settings.policies.min_healthy_absolute = Some(1);
+    let plain = plan(&question(60, 3, |settings| settings.interval_secs = 40));
+    let counted = plan(&question(60, 3, |settings| {
+        settings.interval_secs = 40;
+        counting(settings);
+    }));
+    assert_eq!(plain.lanes, counted.lanes);
+    assert_eq!(plain.done(), 60);
+}
+
+#[test]
+fn a_threshold_holds_back_more_than_slots_do() {
+    let tell = |settings: &mut Settings| settings.policies.min_healthy_absolute = Some(5);
+    let plan = plan(&question(6, 3, tell));
+    assert_eq!(plan.done(), 6, "{:#?}", plan.never().collect::<Vec<_>>());
+    // The node itself counts as healthy: one may be down, and a second one goes.
+    let mut most = 0;
+    for lane in &plan.lanes {
+        let fall = lane.goes_down().unwrap();
+        let is_down = |it: &&reboot_sim::plan::Lane| {
+            it.goes_down().unwrap() <= fall && it.done.unwrap() > fall
+        };
+        most = most.max(plan.lanes.iter().filter(is_down).count());
+    }
+    assert_eq!(most, 2);
+}
+
+#[test]
 fn progress_grows_up_to_the_end() {
     let mut told = Vec::new();
     let asked = question(40, 2, |_| {});

@@ -20,9 +20,9 @@ pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
 /// How often operators look.
 const LOOK_MS: u64 = 20 * MINUTE_MS;
-/// Fleets of more nodes than this start in so long, and nobody holds anything meanwhile, in
-/// milliseconds.
-const OPENING_NODES: usize = 2_000;
+/// Fleets of more nodes than this are big: a look at each by each takes minutes to play.
+pub(super) const BIG_NODES: usize = 2_000;
+/// Big fleets start in so long, and nobody holds anything meanwhile, in milliseconds.
 const OPENING_MS: u64 = 5 * SECOND_MS;
 /// So many backups are kept.
 const BACKUPS_MAX: usize = 4;
@@ -84,7 +84,7 @@ impl Play {
         let mut world = World::new(random.any(), scenario.machines);
         world.keeps_news = false;
         world.sleeps = sleeps;
-        world.opens_ms = if nodes > OPENING_NODES { OPENING_MS } else { 0 };
+        world.opens_ms = if nodes > BIG_NODES { OPENING_MS } else { 0 };
         world.start = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(scenario.start_secs);
         let mut play = Self {
             world,

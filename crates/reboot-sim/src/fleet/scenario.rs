@@ -3,6 +3,7 @@
 use super::Mode;
 use super::coverage::Coverage;
 use super::fault::{Stage, Strike};
+use super::play::BIG_NODES;
 use crate::world::{Kit, Machine, Random, settings};
 use jiff::tz::TimeZone;
 use reboot_core::agent::{Settings, Zone};
@@ -98,7 +99,7 @@ impl Scenario {
         Self {
             machines,
             arrivals: arrivals(nodes, duration_ms, random),
-            planned: planned(seed, duration_ms, random),
+            planned: planned(seed, nodes, duration_ms, random),
             duration_ms,
             start_secs: START_SECS + random.below(YEAR_SECS).cast_signed(),
         }
@@ -139,7 +140,7 @@ fn arrivals(nodes: usize, duration_ms: u64, random: &mut Random) -> Vec<Arrival>
     };
     let last_ms = duration_ms * 3 / 4;
     let burst_ms = random.below(last_ms);
-    let is_burst = nodes <= 2_000 && random.chance(60);
+    let is_burst = nodes <= BIG_NODES && random.chance(60);
     let mut draw = || {
         let at_ms = match is_burst {
             true => burst_ms + random.below(10 * MINUTE_MS),
@@ -169,7 +170,7 @@ fn weighed(cell: (Stage, Strike)) -> impl Iterator<Item = (Stage, Strike)> {
 /// So many strikes a seed; the seeds walk through all cells together.
 const STRIKES: u64 = 32;
 
-fn planned(seed: u64, duration_ms: u64, random: &mut Random) -> Vec<Planned> {
+fn planned(seed: u64, nodes: usize, duration_ms: u64, random: &mut Random) -> Vec<Planned> {
     let cells = Vec::from_iter(Coverage::possible().flat_map(weighed));
     let count = match random.chance(30) {
         true => random.between(1, 5),
@@ -190,7 +191,15 @@ fn planned(seed: u64, duration_ms: u64, random: &mut Random) -> Vec<Planned> {
             delay_ms,
         }
     };
-    (0..count).map(draw).collect()
+    let drawn = (0..count).map(draw);
+    // Ten thousand nodes that all settle anew take minutes to play.
+    let is_fit = |it: &Planned| nodes <= BIG_NODES || !is_for_all(it.strike);
+    drawn.filter(is_fit).collect()
+}
+
+/// Whether every node has to look for its holds anew.
+fn is_for_all(strike: Strike) -> bool {
+    matches!(strike, Strike::StoreRestored | Strike::GroupDeleted)
 }
 
 // === impl House ===

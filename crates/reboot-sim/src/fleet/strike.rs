@@ -1,7 +1,7 @@
 //! How each fault strikes.
 
 use super::fault::{Stage, Strike};
-use super::play::{Chore, DAY_MS, MINUTE_MS, Play, SECOND_MS, is_of_command};
+use super::play::{BIG_NODES, Chore, DAY_MS, MINUTE_MS, Play, SECOND_MS, is_of_command};
 use crate::world::{Command, Cut, FENCE_TO_COMMAND_MS, Fault, Happening, Kit, Machine};
 use reboot_core::agent::{self, Event, Notebook, ScriptPhase};
 use reboot_core::group::{Action, Pause};
@@ -126,7 +126,9 @@ impl Play {
             Strike::StoreClockJumps => return self.world.store.set_clock_forward(DAY_MS),
             _ => {}
         }
-        let for_ms = self.random.between(1, 60) * SECOND_MS;
+        // Shorter than any lease in fleets where nobody could wait for all to settle anew.
+        let longest = if self.nodes > BIG_NODES { 8 } else { 60 };
+        let for_ms = self.random.between(1, longest) * SECOND_MS;
         self.world.store_down_until_ms = self.world.now_ms + for_ms;
         if strike == Strike::StoreRestarted {
             self.plan_in(for_ms, Chore::ReturnStore);

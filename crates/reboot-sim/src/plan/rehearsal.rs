@@ -9,7 +9,7 @@ use reboot_core::fleet::{Fleet, GroupEntry, Health, NodeEntry, NodeRecord};
 use reboot_core::group::{Group, Hold, MAX_SLOTS, Phase};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::line::Line;
-use reboot_core::policy::Standing;
+use reboot_core::policy::{Policies, Standing};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long the health script takes; the durations hold it.
@@ -22,6 +22,8 @@ const GOING_DOWN_MS: u64 = 300;
 const DOWN_MIN_MS: u64 = GOING_DOWN_MS + 95;
 /// What checking takes without any hook: the script, commits.
 const CHECK_MIN_MS: u64 = SCRIPT_MS + 10;
+/// Agents see their needs so far apart: in the order of the question.
+const APART_MS: u64 = 2;
 /// How often it is told how far the play has come, in things that happen.
 const TELL_EVERY: u64 = 500;
 /// The one hook, and what stands for every need.
@@ -54,6 +56,8 @@ impl<'a> Rehearsal<'a> {
         let fleet = completed(question);
         let mut world = World::new(0, Vec::new());
         world.store = Store::of(&fleet);
+        let counts_nodes = |node: &PlannedNode| node.settings.policies != Policies::default();
+        world.store.hides_sleepers = !question.nodes.iter().any(counts_nodes);
         world.start = question.start;
         world.keeps_news = false;
         world.sleeps = true;
@@ -103,10 +107,10 @@ impl<'a> Rehearsal<'a> {
             }
         }
         waiting.sort_by_key(|(place, lane, _)| (*place, *lane));
-        for (delay_ms, (_, lane, node)) in (0..).zip(waiting) {
+        for (place, (_, lane, node)) in (0..).zip(waiting) {
             let at = self.add(lane, node, false);
             self.world.machines[at].kit.need = Some(NEED);
-            self.world.plan(at, delay_ms, Happening::Start);
+            self.world.plan(at, place * APART_MS, Happening::Start);
         }
         self.left = self.cast.len();
     }

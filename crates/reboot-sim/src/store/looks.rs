@@ -25,6 +25,7 @@ impl Store {
             nodes: self
                 .nodes
                 .iter()
+                .filter(|(_, known)| !self.hides(known))
                 .filter_map(|(name, known)| Some((name.clone(), self.node_entry(known)?)))
                 .collect(),
             owed: self.debts(),
@@ -78,6 +79,7 @@ impl Store {
     fn presences(&self) -> Vec<Presence> {
         let leases = self.leases.iter();
         leases
+            .filter(|(_, lease)| !self.hides_lease(lease))
             .map(|(session, lease)| lease.presence(session, self.now_ms))
             .collect()
     }

@@ -73,6 +73,9 @@ pub struct Store {
     pub pause: Option<Pause>,
     /// What happened so far.
     pub log: Log,
+    /// Whether looks leave out healthy nodes that sleep: nobody's policies count them. No part of
+    /// the state.
+    pub hides_sleepers: bool,
     groups: BTreeMap<GroupName, Slots>,
     nodes: BTreeMap<NodeName, Known>,
     leases: BTreeMap<SessionId, Lease>,

@@ -1,10 +1,10 @@
 //! A store that begins with what another one showed in a look.
 
-use super::{DAY_MS, Known, Slots, Store};
+use super::{DAY_MS, Known, Lease, Slots, Store};
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::id::{GroupName, NodeName};
 
-/// Later than anything that is played, in milliseconds.
+/// Later than anything that is played, in milliseconds: what ends then is not under way.
 const FAR_MS: u64 = u64::MAX / 8;
 
 // === impl Store ===
@@ -40,6 +40,18 @@ impl Store {
         self.note_end(fresh_until_ms);
     }
 
+    /// Whether a look leaves out a node: it sleeps and is well.
+    pub(super) fn hides(&self, known: &Known) -> bool {
+        let health = known.record.as_ref().map(|record| &record.health);
+        let is_well = health.is_some_and(|health| health.healthy);
+        self.hides_sleepers && is_well && known.fresh_until_ms >= FAR_MS
+    }
+
+    /// Whether a look leaves out a session: its node sleeps.
+    pub(super) fn hides_lease(&self, lease: &Lease) -> bool {
+        self.hides_sleepers && lease.ends_ms >= FAR_MS
+    }
+
     /// When the first of a node's marks for the daily cap ends.
     pub fn mark_ends_ms(&self, node: &NodeName) -> Option<u64> {
         self.nodes.get(node)?.marks.iter().copied().min()
@@ -51,6 +63,12 @@ impl Store {
         let free = slots.and_then(|it| Some(it.group.as_ref()?.free()));
         let ahead = slots.and_then(|it| it.line.ahead_of(node));
         free.zip(ahead).is_some_and(|(free, ahead)| ahead < free)
+    }
+
+    /// Whether a node waits in this group's line.
+    pub fn is_in_line(&self, node: &NodeName, group: &GroupName) -> bool {
+        let slots = self.groups.get(group);
+        slots.is_some_and(|it| it.line.ahead_of(node).is_some())
     }
 
     /// So many of each line as slots are free.

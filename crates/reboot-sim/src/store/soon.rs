@@ -44,6 +44,7 @@ impl Store {
         if let Some(known) = self.nodes.get_mut(node) {
             known.fresh_until_ms = ends_ms.1;
         }
+        self.silent_changes += u64::from(self.hides_sleepers); // who awakes is seen again
         self.note_end(ends_ms.0.min(ends_ms.1));
     }
 

@@ -50,7 +50,9 @@ impl World {
             return None;
         }
         if report.blockers.iter().all(|blocker| blocker.is_shared) {
-            return machine.waiter.map(|_| End::Turn);
+            // Who backs off is not in line, and is woken by its own timer.
+            let is_in_line = self.store.is_in_line(machine.name(), &machine.settings.group);
+            return machine.waiter.filter(|_| is_in_line).map(|_| End::Turn);
         }
         let is_local = |outcome: Outcome| {
             let mut local = report.blockers.iter().filter(|it| !it.is_shared);
