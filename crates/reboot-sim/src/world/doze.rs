@@ -51,7 +51,9 @@ impl World {
         }
         if report.blockers.iter().all(|blocker| blocker.is_shared) {
             // Who backs off is not in line, and is woken by its own timer.
-            let is_in_line = self.store.is_in_line(machine.name(), &machine.settings.group);
+            let is_in_line = self
+                .store
+                .is_in_line(machine.name(), &machine.settings.group);
             return machine.waiter.filter(|_| is_in_line).map(|_| End::Turn);
         }
         let is_local = |outcome: Outcome| {

@@ -168,7 +168,8 @@ impl World {
         self.shared.note_look(now_ms, &fleet);
         let settings = &self.machines[at].settings;
         let me = &settings.identity.node;
-        let blocks = |fleet: &Fleet| policy::blocks(&settings.policies, me, &fleet.peers_to_judge(me));
+        let blocks =
+            |fleet: &Fleet| policy::blocks(&settings.policies, me, &fleet.peers_to_judge(me));
         let mut looks = self.shared.looks.iter().rev();
         let was_open = looks.any(|(_, fleet)| blocks(fleet).is_empty());
         let first = blocks(&fleet).into_iter().next();
