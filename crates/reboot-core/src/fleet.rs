@@ -80,6 +80,8 @@ pub struct GroupEntry {
     pub cooldown: Option<Cooldown>,
     /// Durable holds whose deadline has not passed.
     pub within_deadline: BTreeSet<u64>,
+    /// Who else takes a slot, by other programs' rules.
+    pub foreign: Vec<NodeName>,
 }
 
 /// The whole fleet in one look.
@@ -102,6 +104,11 @@ pub struct Fleet {
 // === impl GroupEntry ===
 
 impl GroupEntry {
+    /// Slots that nobody takes.
+    pub fn free(&self) -> usize {
+        self.group.free().saturating_sub(self.foreign.len())
+    }
+
     /// Whether a hold is durable and past its deadline.
     pub fn is_overdue(&self, hold: &Hold) -> bool {
         hold.phase.is_durable() && !self.within_deadline.contains(&hold.number)
@@ -152,6 +159,7 @@ impl Fleet {
                 .map(|(name, _)| name)
                 .find(|name| *name != group)
                 .cloned(),
+            foreign: entry.map_or(Vec::new(), |entry| entry.foreign.clone()),
         }
     }
 

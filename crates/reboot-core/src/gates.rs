@@ -142,7 +142,7 @@ impl Findings {
         let group = &entry.group;
         let me = &settings.identity.node;
         self.mark = group.mark();
-        self.free = group.free();
+        self.free = entry.free();
         self.holders = group
             .holds
             .iter()

@@ -76,6 +76,7 @@ fn fleet(holds: &[(&str, Phase)]) -> Fleet {
         group,
         line: Line::default(),
         cooldown: None,
+        foreign: Vec::new(),
     };
     fleet.groups.insert(GroupName::default(), entry);
     fleet

@@ -426,6 +426,7 @@ fn entry(max: u32, waiting: &[&str]) -> GroupEntry {
         line,
         cooldown: None,
         within_deadline: BTreeSet::new(),
+        foreign: Vec::new(),
     }
 }
 

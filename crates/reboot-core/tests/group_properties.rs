@@ -120,6 +120,7 @@ fn facts(drawn: &DrawnFacts, asking: u8) -> Facts {
         marks: drawn.marks,
         others_waiting: drawn.others,
         holds_in: None,
+        foreign: Vec::new(),
     }
 }
 

@@ -239,6 +239,15 @@ fn claims_are_refused_while_the_group_has_nothing_to_give() {
 }
 
 #[test]
+fn who_holds_by_another_programs_rules_takes_a_slot() {
+    let foreign = with(|facts| facts.foreign = vec![node("old")]);
+    let words = ["taken by a, old", "2"];
+    refused(&held(2), claim_of("b"), &foreign, "full", &words);
+    refused(&empty(1), claim_of("a"), &foreign, "full", &["by old"]);
+    apply(&empty(2), &request(claim_of("a")), &foreign).unwrap();
+}
+
+#[test]
 fn claims_are_refused_to_a_node_that_must_settle_something_first() {
     let elsewhere = with(|facts| facts.holds_in = Some(GroupName::new("other").unwrap()));
     let ended = with(|facts| facts.sessions.clear());

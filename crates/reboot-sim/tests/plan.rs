@@ -84,6 +84,7 @@ fn entry(max: u32) -> GroupEntry {
         line: Line::default(),
         cooldown: None,
         within_deadline: BTreeSet::new(),
+        foreign: Vec::new(),
     }
 }
 

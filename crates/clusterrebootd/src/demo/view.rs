@@ -186,7 +186,7 @@ impl<'fleet> Found<'fleet> {
         let holds = self.entry.map(|entry| entry.group.holds.as_slice());
         let holders = holds.unwrap_or_default().iter();
         let holders: Vec<&str> = holders.map(|hold| hold.node.as_str()).collect();
-        let is_full = self.entry.is_some_and(|entry| entry.group.free() == 0);
+        let is_full = self.entry.is_some_and(|entry| entry.free() == 0);
         let said = self.record.and_then(|record| record.waiting_for.first());
         match (blocking.is_empty(), is_full) {
             (false, _) => blocking.join(", "),

@@ -114,8 +114,9 @@ fn refuse_claim(group: &Group, claim: &Claim, facts: &Facts) -> Result<(), Refus
             waiting: facts.others_waiting,
         });
     }
-    if group.free() == 0 {
-        let holders = group.holds.iter().map(|hold| hold.node.clone()).collect();
+    if group.free() <= facts.foreign.len() {
+        let held = group.holds.iter().map(|hold| &hold.node);
+        let holders = held.chain(&facts.foreign).cloned().collect();
         return Err(Refusal::Full {
             max: group.max,
             holders,

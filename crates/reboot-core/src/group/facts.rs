@@ -62,6 +62,8 @@ pub struct Facts {
     pub others_waiting: usize,
     /// Another group in which the requesting node holds.
     pub holds_in: Option<GroupName>,
+    /// Who else takes a slot: holders by other programs' rules, which the record does not list.
+    pub foreign: Vec<NodeName>,
 }
 
 // === impl Facts ===

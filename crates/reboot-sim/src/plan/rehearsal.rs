@@ -221,6 +221,7 @@ fn completed(question: &Question) -> Fleet {
             line: Line::default(),
             cooldown: None,
             within_deadline: BTreeSet::new(),
+            foreign: Vec::new(),
         });
     }
     fleet

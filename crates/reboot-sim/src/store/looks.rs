@@ -55,6 +55,7 @@ impl Store {
             line: slots.line.clone(),
             cooldown: slots.cooldown_now(self.now_ms),
             within_deadline: slots.deadlines.keys().copied().collect(),
+            foreign: Vec::new(),
         })
     }
 

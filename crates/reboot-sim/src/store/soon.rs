@@ -105,6 +105,7 @@ impl Store {
             marks: self.nodes.get(node).map_or(0, |it| it.marks.len() as u32),
             others_waiting: slots.map_or(0, |slots| slots.line.others_than(node)),
             holds_in: self.holds_elsewhere(name, node),
+            foreign: Vec::new(),
         }
     }
 

@@ -73,6 +73,7 @@ fn groups(
             line,
             cooldown,
             within_deadline,
+            foreign: Vec::new(),
         };
         groups.insert(name, entry);
     }

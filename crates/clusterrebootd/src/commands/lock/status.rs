@@ -71,6 +71,7 @@ fn unmade(fleet: &Fleet, name: &GroupName, max: u32) -> Result<GroupEntry> {
         line: Line::of(Vec::new()),
         cooldown: None,
         within_deadline: BTreeSet::new(),
+        foreign: Vec::new(),
     })
 }
 
