@@ -167,6 +167,15 @@ fn weighed(cell: (Stage, Strike)) -> impl Iterator<Item = (Stage, Strike)> {
     std::iter::repeat_n(cell, times)
 }
 
+/// Cells that are over before most strikes find them: every so many seeds look for them again.
+const RARE: [(Stage, Strike); 4] = [
+    (Stage::ClaimInFlight, Strike::SoftReboot),
+    (Stage::ReleaseInFlight, Strike::SoftReboot),
+    (Stage::ClaimInFlight, Strike::RolledBack),
+    (Stage::ReleaseInFlight, Strike::RolledBack),
+];
+const RARE_EVERY: u64 = 50;
+
 /// So many strikes a seed; the seeds walk through all cells together.
 const STRIKES: u64 = 32;
 
@@ -191,10 +200,21 @@ fn planned(seed: u64, nodes: usize, duration_ms: u64, random: &mut Random) -> Ve
             delay_ms,
         }
     };
-    let drawn = (0..count).map(draw);
+    let mut drawn: Vec<Planned> = (0..count).map(draw).collect();
+    if seed.is_multiple_of(RARE_EVERY) {
+        let again = |cell: &(Stage, Strike)| std::iter::repeat_n(*cell, 3);
+        let rare = RARE.iter().flat_map(again).map(|(stage, strike)| Planned {
+            stage,
+            strike,
+            after_ms: random.below(duration_ms / 3),
+            delay_ms: 0,
+        });
+        drawn.extend(rare);
+    }
     // Ten thousand nodes that all settle anew take minutes to play.
     let is_fit = |it: &Planned| nodes <= BIG_NODES || !is_for_all(it.strike);
-    drawn.filter(is_fit).collect()
+    drawn.retain(is_fit);
+    drawn
 }
 
 /// Whether every node has to look for its holds anew.
