@@ -1,5 +1,6 @@
 //! What people and pipes get to read: reports on stdout, complaints on stderr.
 
+use crate::called::Called;
 use crate::exit::ExitCode;
 use std::io::{self, Write};
 
@@ -32,9 +33,14 @@ pub(crate) fn print_json(value: &serde_json::Value, exit: ExitCode) -> ExitCode 
     print_then(format!("{value:#}\n").as_bytes(), exit)
 }
 
+/// Writes to stderr what is no complaint and no report either.
+pub(crate) fn tell(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{message}"); // nothing is left to tell if that fails
+}
+
 /// Writes a line to stderr; nothing is left to tell if that fails.
 pub(crate) fn complain(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "clusterrebootd: {message}");
+    let _ = writeln!(io::stderr().lock(), "{}: {message}", Called::now().name());
 }
 
 /// Whether the person at the terminal asked for no colours (see no-color.org).

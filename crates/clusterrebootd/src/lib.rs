@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+mod called;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -15,3 +16,5 @@ pub mod exit;
 pub mod logs;
 pub mod metrics;
 mod report;
+
+pub use called::Called;

@@ -2,13 +2,14 @@
 
 use super::operators::{FleetArgs, LockArgs, group_name};
 use super::planning::PlanArgs;
+use crate::called::Called;
 use crate::config::{DEFAULT_PATH, LogFormat, LogLevel};
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reboot_core::id::GroupName;
 use std::path::PathBuf;
 
-const STYLES: Styles = Styles::styled()
+pub(super) const STYLES: Styles = Styles::styled()
     .header(Style::new().bold())
     .usage(Style::new().bold())
     .literal(AnsiColor::Cyan.on_default())
@@ -256,6 +257,9 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_parser = shell, value_name = "bash|zsh|fish")]
     pub shell: clap_complete::Shell,
+    /// The name to complete: clusterrebootd or rebootlockctl
+    #[arg(value_name = "NAME", default_value = "clusterrebootd", value_parser = called)]
+    pub name: Called,
 }
 
 /// Arguments of `man`.
@@ -289,6 +293,12 @@ fn log_format(word: &str) -> Result<LogFormat, &'static str> {
 
 fn log_level(word: &str) -> Result<LogLevel, &'static str> {
     LogLevel::from_word(word).ok_or("write error, warn, info or debug")
+}
+
+fn called(word: &str) -> Result<Called, &'static str> {
+    let is_it = |called: &&Called| called.name() == word;
+    let called = Called::ALL.iter().find(is_it).copied();
+    called.ok_or("write clusterrebootd or rebootlockctl")
 }
 
 fn shell(word: &str) -> Result<clap_complete::Shell, &'static str> {

@@ -1,6 +1,7 @@
 //! Manual pages: one for the program, one for each command, one for the configuration.
 
 use super::teach::{Lesson, lesson};
+use crate::called::Called;
 use crate::config::{Default, Key, NODE_KEYS};
 use roff::{Roff, bold, italic, roman};
 use std::io;
@@ -22,20 +23,45 @@ pub struct Page {
 /// # Errors
 /// None that can happen while writing to memory; passed on all the same.
 pub fn pages() -> io::Result<Vec<Page>> {
-    let mut definition = without_help_commands(super::command());
-    definition.build();
-    let program = definition.get_name().to_owned();
-    let mut pages = vec![command_page(&definition, lesson(&program), &program)?];
+    let called = Called::Clusterrebootd;
+    let definition = definition_of(called);
+    let program = called.name();
+    let mut pages = vec![command_page(&definition, lesson(program), program, called)?];
     for command in definition.get_subcommands() {
         let (name, lesson) = (command.get_name(), lesson(command.get_name()));
         let line = format!("{program} {name}");
-        pages.push(command_page(command, lesson, &line)?);
-        for inner in command.get_subcommands() {
-            let line = format!("{line} {}", inner.get_name());
-            pages.push(command_page(inner, lesson, &line)?);
-        }
+        pages.extend(pages_below(command, lesson, &line, called)?);
     }
+    let called = Called::Rebootlockctl;
+    let line = Called::Clusterrebootd.lock();
+    pages.extend(pages_below(
+        &definition_of(called),
+        lesson("lock"),
+        line,
+        called,
+    )?);
     pages.push(config_page()?);
+    Ok(pages)
+}
+
+fn definition_of(called: Called) -> clap::Command {
+    let mut definition = without_help_commands(super::command_of(called));
+    definition.build();
+    definition
+}
+
+/// The page of a command, and those of its own commands.
+fn pages_below(
+    command: &clap::Command,
+    lesson: Option<&Lesson>,
+    line: &str,
+    called: Called,
+) -> io::Result<Vec<Page>> {
+    let mut pages = vec![command_page(command, lesson, line, called)?];
+    for inner in command.get_subcommands() {
+        let line = format!("{line} {}", inner.get_name());
+        pages.push(command_page(inner, lesson, &line, called)?);
+    }
     Ok(pages)
 }
 
@@ -46,9 +72,15 @@ fn without_help_commands(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_help_commands)
 }
 
-/// A page; its examples are those of the lesson that begin with `line`.
-fn command_page(command: &clap::Command, lesson: Option<&Lesson>, line: &str) -> io::Result<Page> {
-    let title = line.replace(' ', "-");
+/// A page; its examples are those of the lesson that begin with `line`, spelt as the program is
+/// `called`.
+fn command_page(
+    command: &clap::Command,
+    lesson: Option<&Lesson>,
+    line: &str,
+    called: Called,
+) -> io::Result<Page> {
+    let title = called.spell(line).replace(' ', "-");
     let man = clap_mangen::Man::new(command.clone().after_help(""))
         .title(title.to_uppercase())
         .section("8")
@@ -64,7 +96,7 @@ fn command_page(command: &clap::Command, lesson: Option<&Lesson>, line: &str) ->
         man.render_subcommands_section(&mut text)?;
     }
     if let Some(lesson) = lesson {
-        lesson_sections(lesson, line).to_writer(&mut text)?;
+        lesson_sections(lesson, line, called).to_writer(&mut text)?;
     }
     see_also(&title).to_writer(&mut text)?;
     Ok(Page {
@@ -73,7 +105,7 @@ fn command_page(command: &clap::Command, lesson: Option<&Lesson>, line: &str) ->
     })
 }
 
-fn lesson_sections(lesson: &Lesson, line: &str) -> Roff {
+fn lesson_sections(lesson: &Lesson, line: &str, called: Called) -> Roff {
     let mut page = Roff::new();
     page.control("SH", ["EXIT STATUS"]);
     for exit in lesson.exits {
@@ -84,14 +116,18 @@ fn lesson_sections(lesson: &Lesson, line: &str) -> Roff {
     page.control("SH", ["EXAMPLES"]);
     for example in lesson.examples_of(line) {
         page.control("TP", []);
-        page.text([bold(example.line)]);
+        page.text([bold(called.spell(example.line))]);
         page.text([roman(example.says)]);
     }
     page
 }
 
 fn see_also(title: &str) -> Roff {
-    let others = [("clusterrebootd", "(8)"), ("clusterrebootd.yaml", "(5)")];
+    let others = [
+        ("clusterrebootd", "(8)"),
+        ("rebootlockctl", "(8)"),
+        ("clusterrebootd.yaml", "(5)"),
+    ];
     let mut inlines = Vec::new();
     for (name, section) in others.into_iter().filter(|(name, _)| *name != title) {
         if !inlines.is_empty() {

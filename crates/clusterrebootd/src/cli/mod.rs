@@ -20,9 +20,11 @@ pub use planning::{PlanArgs, PlanFormat};
 pub use spelling::normalise;
 pub use teach::{Example, Lesson, lesson};
 
+use crate::called::Called;
 use crate::exit::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
+use operators::Rebootlockctl;
 use std::ffi::OsString;
 
 /// A command line that ends the process at once: help that was asked for, or a usage error.
@@ -59,16 +61,26 @@ impl std::fmt::Display for UsageExit {
 
 /// The whole definition, with examples and exit codes in every help.
 pub fn command() -> clap::Command {
-    teach::taught(Cli::command())
+    command_of(Called::Clusterrebootd)
 }
 
-/// Reads a command line; the first of `args` is the program's name.
+/// What the program takes when it is called by this name.
+pub fn command_of(called: Called) -> clap::Command {
+    match called {
+        Called::Clusterrebootd => teach::taught(Cli::command()),
+        Called::Rebootlockctl => teach::taught_alone(Rebootlockctl::command(), called),
+    }
+}
+
+/// Reads a command line; the first of `args` is the program's name, and tells by which of its
+/// names it was called.
 ///
 /// # Errors
 /// Help that was asked for, and every usage error.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, UsageExit> {
-    let definition = command();
     let args: Vec<OsString> = args.into_iter().collect();
+    let called = args.first().map_or(Called::default(), |it| Called::of(it));
+    let definition = command_of(called);
     let args = normalise(&args, &definition).map_err(|misplaced| {
         UsageExit::new(
             definition
@@ -79,5 +91,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, UsageExit>
     let matches = definition
         .try_get_matches_from(args)
         .map_err(UsageExit::new)?;
-    Cli::from_arg_matches(&matches).map_err(UsageExit::new)
+    let cli = match called {
+        Called::Clusterrebootd => Cli::from_arg_matches(&matches),
+        Called::Rebootlockctl => Rebootlockctl::from_arg_matches(&matches).map(Cli::from),
+    };
+    cli.map_err(UsageExit::new)
 }

@@ -1,8 +1,9 @@
 //! Arguments of the operator commands: `lock` and `fleet`.
 
-use super::OutputFormat;
+use super::arguments::{Command, STYLES};
+use super::{Cli, LogArgs, OutputFormat};
 use crate::config::DEFAULT_PATH;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use reboot_core::id::{BadName, GroupName};
 use std::path::PathBuf;
@@ -17,6 +18,31 @@ pub enum LockFormat {
     Wide,
     /// For programs
     Json,
+}
+
+/// Shows who holds a reboot slot, breaks a hold, changes the slots, pauses and resumes.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "rebootlockctl",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    args_override_self = true,
+    after_help = "The same as `clusterrebootd lock`, with the daemon's own configuration. Long \
+                  flags are also taken with one dash: -config FILE."
+)]
+pub(super) struct Rebootlockctl {
+    #[command(flatten)]
+    lock: LockArgs,
+}
+
+impl From<Rebootlockctl> for Cli {
+    fn from(called: Rebootlockctl) -> Self {
+        Self {
+            command: Command::Lock(called.lock),
+            log: LogArgs::default(),
+        }
+    }
 }
 
 /// Arguments of `lock`.
@@ -51,8 +77,8 @@ pub enum LockCommand {
         /// The node's name or its machine id
         id: String,
         /// Why; it is recorded
-        #[arg(long, value_name = "TEXT", default_value = "no reason given")]
-        reason: String,
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
         /// Do not ask
         #[arg(long)]
         yes: bool,

@@ -1,5 +1,6 @@
 //! What every help and manual page teaches beyond the flags: examples and exit codes.
 
+use crate::called::Called;
 use crate::exit::ExitCode;
 use clap::builder::StyledStr;
 use std::fmt::Write;
@@ -253,10 +254,16 @@ const LESSONS: &[Lesson] = &[
     },
     Lesson {
         command: "completions",
-        examples: &[example(
-            "clusterrebootd completions bash > /etc/bash_completion.d/clusterrebootd",
-            "for every bash of this machine",
-        )],
+        examples: &[
+            example(
+                "clusterrebootd completions bash > /etc/bash_completion.d/clusterrebootd",
+                "for every bash of this machine",
+            ),
+            example(
+                "clusterrebootd completions fish rebootlockctl",
+                "for the program's other name",
+            ),
+        ],
         exits: &[Success, RuntimeFailure, Usage],
     },
     Lesson {
@@ -284,26 +291,41 @@ pub fn lesson(command: &str) -> Option<&'static Lesson> {
 /// Adds the lessons to the help of the program, its commands and theirs.
 pub(super) fn taught(definition: clap::Command) -> clap::Command {
     let note = definition.get_after_help().map(ToString::to_string);
+    let called = Called::Clusterrebootd;
     let name = definition.get_name().to_owned();
     let Some(own) = lesson(&name) else {
         return definition;
     };
-    with_lesson(definition, own, &name, note.as_deref()).mut_subcommands(|command| {
+    with_lesson(definition, own, (&name, called), note.as_deref()).mut_subcommands(|command| {
         let Some(lesson) = lesson(command.get_name()) else {
             return command;
         };
         let line = format!("{name} {}", command.get_name());
-        with_lesson(command, lesson, &line, None).mut_subcommands(|inner| {
+        with_lesson(command, lesson, (&line, called), None).mut_subcommands(|inner| {
             let line = format!("{line} {}", inner.get_name());
-            with_lesson(inner, lesson, &line, None)
+            with_lesson(inner, lesson, (&line, called), None)
         })
     })
 }
 
+/// Adds the lesson about `lock` to the help of the program that is only that, under its own name.
+pub(super) fn taught_alone(definition: clap::Command, called: Called) -> clap::Command {
+    let Some(lesson) = lesson("lock") else {
+        return definition;
+    };
+    let note = definition.get_after_help().map(ToString::to_string);
+    let line = Called::Clusterrebootd.lock();
+    with_lesson(definition, lesson, (line, called), note.as_deref()).mut_subcommands(|inner| {
+        let line = format!("{line} {}", inner.get_name());
+        with_lesson(inner, lesson, (&line, called), None)
+    })
+}
+
+/// Examples are those of the lesson that begin with `line`, spelt as the program is `called`.
 fn with_lesson(
     command: clap::Command,
     lesson: &Lesson,
-    line: &str,
+    (line, called): (&str, Called),
     note: Option<&str>,
 ) -> clap::Command {
     let header = *command.get_styles().get_header();
@@ -315,7 +337,8 @@ fn with_lesson(
         let _ = writeln!(
             text,
             "  {literal}{}{literal:#}\n      {}",
-            example.line, example.says
+            called.spell(example.line),
+            example.says
         );
     }
     let _ = write!(text, "\n{header}Exit codes:{header:#}");

@@ -8,6 +8,7 @@ mod fleet;
 mod history;
 mod lock;
 mod plan;
+mod rebootlockctl;
 mod site;
 mod store;
 mod terminal;

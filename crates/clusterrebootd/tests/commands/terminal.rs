@@ -4,13 +4,14 @@ use crate::site::{MACHINE, Node, Site};
 use nix::pty::openpty;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A command that waits for an answer.
-struct Asking {
+pub(crate) struct Asking {
     child: Child,
     terminal: File,
-    asked: String,
+    pub(crate) asked: String,
 }
 
 // === impl Asking ===
@@ -18,8 +19,17 @@ struct Asking {
 impl Asking {
     /// Runs a command on a terminal until it asks.
     fn of(site: &Site, arguments: &[&str]) -> Self {
+        Self::program(
+            Path::new(env!("CARGO_BIN_EXE_clusterrebootd")),
+            site,
+            arguments,
+        )
+    }
+
+    /// The same by another name of the program.
+    pub(crate) fn program(program: &Path, site: &Site, arguments: &[&str]) -> Self {
         let pair = openpty(None, None).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_clusterrebootd"))
+        let mut child = Command::new(program)
             .args(arguments)
             .arg("--config")
             .arg(site.config())
@@ -41,7 +51,7 @@ impl Asking {
         }
     }
 
-    fn answer(mut self, line: &str) -> (i32, String, String) {
+    pub(crate) fn answer(mut self, line: &str) -> (i32, String, String) {
         writeln!(self.terminal, "{line}").unwrap();
         let output = self.child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -7,7 +7,6 @@ use crate::exit::ExitCode;
 use anyhow::{Result, bail};
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Pause, Reply};
-use reboot_core::id::GroupName;
 use reboot_core::write::Write;
 
 // === impl Desk ===
@@ -39,8 +38,10 @@ impl Desk<'_> {
                 ("the fleet".to_owned(), String::new())
             }
         };
-        let text =
-            format!("paused {what}; `clusterrebootd lock resume{option}` lets it go on{until}\n");
+        let text = format!(
+            "paused {what}; `{} resume{option}` lets it go on{until}\n",
+            self.called.lock()
+        );
         Ok(print_then(text.as_bytes(), ExitCode::Success))
     }
 
@@ -64,28 +65,28 @@ impl Desk<'_> {
         if lines.is_empty() {
             lines.push("nothing was paused".to_owned());
         }
-        lines.extend(still_stopped(&fleet, self.chosen));
+        lines.extend(self.still_stopped(&fleet));
         let text = lines.join("\n") + "\n";
         Ok(print_then(text.as_bytes(), ExitCode::Success))
     }
-}
 
-/// What keeps nodes from going on all the same.
-fn still_stopped(fleet: &Fleet, chosen: Option<&GroupName>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let (Some(_), Some(pause)) = (chosen, &fleet.pause) {
-        lines.push(format!(
-            "the fleet is still paused by {} ({}): `clusterrebootd lock resume`",
-            pause.by, pause.reason
-        ));
+    /// What keeps nodes from going on all the same.
+    fn still_stopped(&self, fleet: &Fleet) -> Vec<String> {
+        let (chosen, lock) = (self.chosen, self.called.lock());
+        let mut lines = Vec::new();
+        if let (Some(_), Some(pause)) = (chosen, &fleet.pause) {
+            lines.push(format!(
+                "the fleet is still paused by {} ({}): `{lock} resume`",
+                pause.by, pause.reason
+            ));
+        }
+        for (name, entry) in &fleet.groups {
+            if entry.group.max == 0 && chosen.is_none_or(|chosen| chosen == name) {
+                lines.push(format!(
+                    "group {name} has no slots: `{lock} set-max 1 --group {name}`"
+                ));
+            }
+        }
+        lines
     }
-    let groups = fleet.groups.iter();
-    for (name, _) in
-        groups.filter(|(name, entry)| entry.group.max == 0 && chosen.is_none_or(|it| it == *name))
-    {
-        lines.push(format!(
-            "group {name} has no slots: `clusterrebootd lock set-max 1 --group {name}`"
-        ));
-    }
-    lines
 }

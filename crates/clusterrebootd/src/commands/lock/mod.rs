@@ -5,6 +5,7 @@ mod status;
 mod unlock;
 
 use super::operator::{commit, look, now, open, request_id, who, with_settings};
+use crate::called::Called;
 use crate::cli::{LockArgs, LockCommand};
 use crate::config::Settings;
 use crate::daemon;
@@ -14,6 +15,7 @@ use reboot_core::group::{Action, Pause, Reply, Request};
 use reboot_core::id::GroupName;
 use reboot_core::write::{Write, Written};
 use reboot_store::Store;
+use unlock::Order;
 
 /// Runs the command.
 pub(super) fn run(args: &LockArgs) -> ExitCode {
@@ -28,10 +30,18 @@ async fn carry_out(settings: &Settings, args: &LockArgs) -> Result<ExitCode> {
         store: store.as_ref(),
         settings,
         chosen: args.group.as_ref(),
+        called: Called::now(),
     };
     match &args.command {
         LockCommand::Status { all_groups, output } => desk.status(*all_groups, *output).await,
-        LockCommand::Unlock { id, reason, yes } => desk.unlock(id, reason, *yes).await,
+        LockCommand::Unlock { id, reason, yes } => {
+            let order = Order {
+                id,
+                reason: reason.as_deref(),
+                is_sure: *yes,
+            };
+            desk.unlock(&order).await
+        }
         LockCommand::SetMax { max } => desk.set_max(*max).await,
         LockCommand::Pause { reason, until } => {
             let pause = Pause {
@@ -51,6 +61,8 @@ struct Desk<'a> {
     settings: &'a Settings,
     /// The group that the command line names.
     chosen: Option<&'a GroupName>,
+    /// By which name the program was called.
+    called: Called,
 }
 
 // === impl Desk ===
