@@ -8,6 +8,7 @@ use crate::world::{Kit, Machine, Random, settings};
 use jiff::tz::TimeZone;
 use reboot_core::agent::{Settings, Zone};
 use reboot_core::backoff::Backoff;
+use reboot_core::group::MAX_SLOTS;
 use reboot_core::id::GroupName;
 use reboot_core::policy::{Fraction, Policies};
 use reboot_core::window::{Window, Windows};
@@ -258,7 +259,7 @@ impl House {
             };
             name.unwrap_or_default()
         };
-        let share = (nodes as u64 / groups).max(1);
+        let share = (nodes as u64 / groups).clamp(1, 2 * u64::from(MAX_SLOTS));
         let groups =
             (0..groups).map(|it| (group(it), random.between(1, (share / 2).max(1)) as u32));
         let groups = Vec::from_iter(groups);

@@ -188,7 +188,7 @@ impl Model {
         let fleet = self.stores.get(store).look();
         let settings = &self.agent(agent).expect("an agent looks").settings;
         let mut findings = Findings::of(&fleet, settings);
-        findings.holders.clear();
+        findings.contention.clear();
         findings.ahead = None;
         findings.free = 0;
         if self.bounds.special != Special::Restore {
