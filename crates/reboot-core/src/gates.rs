@@ -1,8 +1,9 @@
 //! The gates of a pass, in the order of the contract, and what each says when it is closed.
 
+use crate::contention;
 use crate::fleet::Fleet;
-use crate::group::{Cooldown, Group, Hold, Phase};
-use crate::id::{GroupName, NodeName};
+use crate::group::{Cooldown, Group, Hold};
+use crate::id::GroupName;
 use crate::mutation::Mutation;
 use crate::need::{Detection, Satisfied};
 use crate::outcome::{Blocker, Outcome};
@@ -64,8 +65,8 @@ pub struct Findings {
     pub marks: u32,
     /// Slots that nobody holds.
     pub free: usize,
-    /// Who holds.
-    pub holders: Vec<(NodeName, Phase)>,
+    /// Who holds and who goes first, in words; empty when a slot is to be had.
+    pub contention: String,
     /// How many wait ahead of this node; `None` when it does not wait.
     pub ahead: Option<usize>,
     /// Whether this node's turn has come.
@@ -143,13 +144,12 @@ impl Findings {
         let me = &settings.identity.node;
         self.mark = group.mark();
         self.free = entry.free();
-        self.holders = group
-            .holds
-            .iter()
-            .map(|hold| (hold.node.clone(), hold.phase))
-            .collect();
+        let open_to = self.open_to(group, settings);
         self.ahead = entry.line.ahead_of(me);
-        self.may_try = entry.line.may_try(me, self.open_to(group, settings));
+        self.may_try = entry.line.may_try(me, open_to);
+        if !self.may_try {
+            self.contention = contention::words(entry, me, open_to);
+        }
         self.other_max = (group.max != settings.max).then_some(group.max);
         let by_group = group
             .pause

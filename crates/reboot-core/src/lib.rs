@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod backoff;
 pub mod boot;
+mod contention;
 pub mod fleet;
 pub mod gates;
 pub mod group;

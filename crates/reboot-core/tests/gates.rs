@@ -10,8 +10,8 @@ use reboot_core::fleet::{Fleet, GroupEntry, Health, NodeEntry, NodeRecord};
 use reboot_core::gates::{
     Bench, Evidence, Findings, Local, ScriptVerdict, Seen, VERDICT_LIFE_MS, VERDICT_RENEW_MS, judge,
 };
-use reboot_core::group::{Cooldown, Group, Identity, Pause, Presence};
-use reboot_core::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use reboot_core::group::{Cooldown, Group, Hold, Identity, Pause, Phase, Presence};
+use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::{Line, Ticket};
 use reboot_core::need::{Detection, Satisfied};
 use reboot_core::outcome::{Outcome, Report};
@@ -430,6 +430,27 @@ fn entry(max: u32, waiting: &[&str]) -> GroupEntry {
     }
 }
 
+fn hold(name: &str, number: u64, phase: Phase) -> Hold {
+    let identity = identity(name, "boot");
+    Hold {
+        number,
+        node: identity.node,
+        machine_id: identity.machine_id,
+        instance: identity.instance,
+        session: SessionId::new(name).unwrap(),
+        phase,
+        boot: identity.boot,
+        fenced: false,
+        need: "kernel".to_owned(),
+        pid: 7,
+        acquired_at: "2026-03-02T11:00:00.25Z".to_owned(),
+        interval_secs: 0,
+        undo: Undo::default(),
+        last_request: RequestId::new(name).unwrap(),
+        extra: serde_json::Map::new(),
+    }
+}
+
 fn fleet(entry: GroupEntry) -> Fleet {
     let mut fleet = Fleet::default();
     fleet.groups.insert(GroupName::default(), entry);
@@ -484,6 +505,47 @@ fn findings_tell_the_turn_from_line_and_slots() {
     assert!(
         found.may_try && found.free == 1,
         "a missing group has its slots free"
+    );
+}
+
+#[test]
+fn findings_name_who_holds_since_when_and_who_goes_first() {
+    let words = |entry: GroupEntry, interval_secs: u64| {
+        let mut settings = settings();
+        settings.interval_secs = interval_secs;
+        Findings::of(&fleet(entry), &settings).contention
+    };
+    assert_eq!(words(entry(1, &[]), 0), "");
+    assert_eq!(words(entry(1, &["a"]), 0), "ahead in line: a");
+    assert_eq!(
+        words(entry(1, &["a", "b", "c", "d", "e", "f", "g", "me", "h"]), 0),
+        "ahead in line: a, b, c, d, e and 2 more"
+    );
+    let taken = |max: u32, waiting: &[&str]| {
+        let mut entry = entry(max, waiting);
+        let holder = hold("holder", 1, Phase::Draining);
+        entry.group.generation = 1;
+        entry.group.holds.push(holder);
+        entry
+    };
+    let holder = "holder (draining since 2026-03-02T11:00:00Z)";
+    let by_holder = format!("every slot is taken by {holder}");
+    assert_eq!(words(taken(1, &[]), 0), by_holder);
+    assert_eq!(
+        words(taken(1, &["a", "me"]), 0),
+        format!("{by_holder}; ahead in line: a")
+    );
+    assert_eq!(
+        words(taken(2, &[]), 600),
+        format!(
+            "a cooldown is configured, so nodes go one after the other, and first goes {holder}"
+        )
+    );
+    let mut beside = taken(2, &[]);
+    beside.foreign.push(node("locksmith"));
+    assert_eq!(
+        words(beside, 0),
+        format!("{by_holder}, locksmith (by another program)")
     );
 }
 

@@ -3,8 +3,8 @@
 use crate::bench::Bench;
 use crate::scripts::NOTHING;
 use reboot_core::boot::BootIdentity;
-use reboot_core::group::{Identity, Phase};
-use reboot_core::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use reboot_core::group::{Action, Identity, Phase, Request};
+use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::Ticket;
 use reboot_core::write::Write;
 use serde_json::Value;
@@ -160,6 +160,18 @@ fn a_diagnostic_pass_does_not_overtake_who_waits() {
             since: String::new(),
         },
     });
+    bench.write(Write::Ask {
+        group: GroupName::new("default").unwrap(),
+        create_with_max: Some(1),
+        request: Request {
+            id: RequestId::new("olga.1").unwrap(),
+            at: String::new(),
+            action: Action::SetMax {
+                max: 1,
+                by: "olga".to_owned(),
+            },
+        },
+    });
     for args in [&["status"][..], &["run", "--once"]] {
         let ran = machine.run(args);
         assert_eq!(ran.code, 4, "{args:?}\n{}", ran.stdout);
@@ -169,6 +181,29 @@ fn a_diagnostic_pass_does_not_overtake_who_waits() {
             ran.stdout
         );
         assert!(ran.stdout.contains("lock: not acquired"), "{}", ran.stdout);
+        let ahead = "outcome: lock_unavailable - ahead in line: n2\n";
+        assert!(ran.stdout.contains(ahead), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn status_names_who_holds_in_which_phase_and_since_when() {
+    let bench = Bench::new();
+    let mut holder = bench.machine("n1");
+    holder.script("reboot", NOTHING);
+    holder.touch("sentinel");
+    holder.start();
+    bench.wait("it holds", || bench.phase("n1") == Some(Phase::Rebooting));
+    let machine = bench.machine("n2");
+    machine.touch("sentinel");
+    let since = bench.holds()[0].acquired_at.clone();
+    let minute = &since[.."2026-11-21T06:39".len()];
+    for args in [&["status"][..], &["run", "--once"]] {
+        let ran = machine.run(args);
+        assert_eq!(ran.code, 4, "{args:?}\n{}", ran.stdout);
+        let holder = "lock_unavailable - every slot is taken by n1 (rebooting since ";
+        let (_, at) = ran.stdout.split_once(holder).unwrap_or_default();
+        assert!(at.starts_with(minute), "{minute}: {}", ran.stdout);
     }
 }
 

@@ -66,7 +66,7 @@ impl Turn<'_> {
 
     fn claim_refused(&mut self, refusal: &Refusal) {
         self.tell(News::Claimed(Ending::Refused(refusal.to_string())));
-        let report = report_of(refusal);
+        let report = self.refused_claim(refusal);
         if matches!(refusal, Refusal::SessionEnded) {
             return self.session_lost();
         }

@@ -417,7 +417,7 @@ impl Turn<'_> {
                  change it with set-max, or mend the file"
             );
             self.tell(News::Trouble {
-                what: "compare max",
+                what: "follow the file's max",
                 error,
             });
         }

@@ -1,11 +1,12 @@
 //! Passes: one look after the other, in the order of the contract, and what follows from them.
 
-use super::hold::WOULD_REBOOT;
+use super::hold::{WOULD_REBOOT, report_of};
 use super::keeping::NO_PASS;
 use super::step::Turn;
 use super::{Effect, Half, Look, News, Pass, Purpose, ScriptPhase, Sight, Stage, Tag, Timer};
 use crate::fleet::Fleet;
 use crate::gates::{Bench, Evidence, Findings, Seen, VERDICT_RENEW_MS, judge};
+use crate::group::Refusal;
 use crate::id::GroupName;
 use crate::line::Ticket;
 use crate::mutation::Mutation;
@@ -492,24 +493,24 @@ impl Turn<'_> {
     }
 }
 
+// === impl Turn: no slot ===
+
+impl Turn<'_> {
+    /// What the refusal of a claim means. A diagnostic pass asks though it saw that there is no
+    /// slot; then it saw more than it hears.
+    pub(super) fn refused_claim(&self, refusal: &Refusal) -> Report {
+        match (refusal, self.agent.evidence.findings()) {
+            (Refusal::Full { .. } | Refusal::OthersWait { .. }, Some(found)) if !found.may_try => {
+                contended(found)
+            }
+            _ => report_of(refusal),
+        }
+    }
+}
+
 /// The report of a node that waits for a slot.
 fn contended(findings: &Findings) -> Report {
-    let holders: Vec<String> = findings
-        .holders
-        .iter()
-        .map(|(node, phase)| format!("{node} ({phase})"))
-        .collect();
-    let ahead = findings.ahead.unwrap_or_default();
-    let message = match (holders.is_empty(), ahead) {
-        (true, _) => format!("{ahead} wait ahead in line"),
-        (false, 0) => format!("every slot is taken by {}", holders.join(", ")),
-        (false, _) => {
-            format!(
-                "every slot is taken by {}, {ahead} wait ahead in line",
-                holders.join(", ")
-            )
-        }
-    };
+    let message = findings.contention.clone();
     let blockers = vec![Blocker::shared(Outcome::LockUnavailable, message.clone())];
     Report {
         outcome: Outcome::LockUnavailable,

@@ -167,10 +167,19 @@ impl Turn<'_> {
         if let Some(newest) = newest {
             let seen = (newest.epoch, newest.generation);
             if findings.mark < seen {
+                let remedy = match generation {
+                    0 => format!(
+                        "; if that was done, from a backup older than group {group}, make the \
+                         group anew: `clusterrebootd lock set-max {max} --group {group}`",
+                        group = settings.group,
+                        max = settings.max
+                    ),
+                    _ => String::new(),
+                };
                 let error = format!(
                     "the store shows epoch {epoch}, generation {generation}, but epoch {}, \
                      generation {} was seen: it lost commits. Restore it with `store restore`, \
-                     which starts a new epoch",
+                     which starts a new epoch{remedy}",
                     seen.0, seen.1
                 );
                 self.tell(News::Trouble {

@@ -21,7 +21,7 @@ pub enum Refusal {
         reason: String,
     },
     /// A diagnostic pass does not overtake.
-    #[error("{waiting} nodes wait in line: a diagnostic pass does not overtake them")]
+    #[error("others wait in line ({waiting}): a diagnostic pass does not overtake them")]
     OthersWait {
         /// How many.
         waiting: usize,

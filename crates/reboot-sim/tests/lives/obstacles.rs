@@ -311,7 +311,10 @@ fn a_store_put_back_to_an_older_state_is_refused() {
     assert_eq!(world.machines[0].commands.len(), 1);
     assert_eq!(world.machines[0].outcome(), Some(Outcome::LockUnavailable));
     let report = world.machines[0].agent.as_ref().unwrap().report.clone();
-    assert!(report.unwrap().message.contains("lost commits"));
+    let message = report.unwrap().message;
+    for part in ["lost commits", "`clusterrebootd lock set-max 1 --group"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
 }
 
 #[test]
