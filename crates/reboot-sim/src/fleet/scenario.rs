@@ -168,14 +168,26 @@ fn weighed(cell: (Stage, Strike)) -> impl Iterator<Item = (Stage, Strike)> {
     std::iter::repeat_n(cell, times)
 }
 
-/// Cells that are over before most strikes find them: every so many seeds look for them again.
-const RARE: [(Stage, Strike); 4] = [
-    (Stage::ClaimInFlight, Strike::SoftReboot),
-    (Stage::ReleaseInFlight, Strike::SoftReboot),
-    (Stage::ClaimInFlight, Strike::RolledBack),
-    (Stage::ReleaseInFlight, Strike::RolledBack),
+/// Moments that are over before most strikes find them: every so many seeds look for them again.
+const MOMENTS: [Stage; 3] = [
+    Stage::ClaimInFlight,
+    Stage::FenceInFlight,
+    Stage::ReleaseInFlight,
 ];
-const RARE_EVERY: u64 = 50;
+const MOMENTS_EVERY: u64 = 25;
+/// So many more strikes in such a seed.
+const MOMENTS_STRIKES: u64 = 16;
+
+/// What strikes in a moment; those the more often that mostly come too late.
+fn momentary() -> Vec<(Stage, Strike)> {
+    let is_momentary = |cell: &(Stage, Strike)| MOMENTS.contains(&cell.0);
+    let again = |cell: (Stage, Strike)| {
+        let is_slow = matches!(cell.1, Strike::SoftReboot | Strike::RolledBack);
+        std::iter::repeat_n(cell, if is_slow { 8 } else { 1 })
+    };
+    let cells = Coverage::possible().filter(is_momentary);
+    cells.flat_map(again).collect()
+}
 
 /// So many strikes a seed; the seeds walk through all cells together.
 const STRIKES: u64 = 32;
@@ -202,15 +214,19 @@ fn planned(seed: u64, nodes: usize, duration_ms: u64, random: &mut Random) -> Ve
         }
     };
     let mut drawn: Vec<Planned> = (0..count).map(draw).collect();
-    if seed.is_multiple_of(RARE_EVERY) {
-        let again = |cell: &(Stage, Strike)| std::iter::repeat_n(*cell, 3);
-        let rare = RARE.iter().flat_map(again).map(|(stage, strike)| Planned {
-            stage,
-            strike,
-            after_ms: random.below(duration_ms / 3),
-            delay_ms: 0,
+    if seed.is_multiple_of(MOMENTS_EVERY) {
+        let cells = momentary();
+        let first = seed / MOMENTS_EVERY * MOMENTS_STRIKES;
+        let more = (first..first + MOMENTS_STRIKES).map(|place| {
+            let (stage, strike) = cells[(place % cells.len() as u64) as usize];
+            Planned {
+                stage,
+                strike,
+                after_ms: random.below(duration_ms / 3),
+                delay_ms: 0,
+            }
         });
-        drawn.extend(rare);
+        drawn.extend(more);
     }
     // Ten thousand nodes that all settle anew take minutes to play.
     let is_fit = |it: &Planned| nodes <= BIG_NODES || !is_for_all(it.strike);
