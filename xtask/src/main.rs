@@ -1,11 +1,13 @@
 //! House automation: `cargo xtask tidy` checks the house rules, `cargo xtask test` everything,
-//! `cargo xtask prove` proves the rules, `cargo xtask bench` measures.
+//! `cargo xtask prove` proves the rules, `cargo xtask bench` measures, `cargo xtask gen` makes the
+//! code that is made.
 //!
 //! It is Rust, not shell, so that it is itself formatted, linted and tested.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
+mod generate;
 mod stats;
 mod test;
 mod tidy;
@@ -32,6 +34,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Make Rust of the `.proto` files. A test sees that what is committed is what this makes.
+    Gen,
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
     Bench {
         /// What to measure: store, sentinel, handover, start, idle. Everything unless named.
@@ -60,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tidy => tidy::run(root)?,
         Command::Test => test::run(root)?,
         Command::Prove { arguments } => test::prove(root, &arguments)?,
+        Command::Gen => generate::run(root).map(|()| true)?,
         Command::Bench { names, quick } => bench::run(root, &names, quick).map(|()| true)?,
     };
     Ok(if passed {

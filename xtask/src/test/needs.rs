@@ -43,6 +43,16 @@ const NEEDS: &[Need] = &[
         why: "starts what escapes its group",
     },
     Need {
+        program: "etcd",
+        packages: &["etcd-server"],
+        why: "is the real store of a fleet on etcd",
+    },
+    Need {
+        program: "etcdctl",
+        packages: &["etcd-client"],
+        why: "does to etcd what its operators do",
+    },
+    Need {
         program: "script",
         packages: &["bsdutils"],
         why: "gives the binary a terminal",

@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reboot-core",
             "reboot-drain",
             "reboot-host",
+            "reboot-lab",
             "reboot-server",
             "reboot-sim",
             "reboot-store",
@@ -28,7 +29,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reboot-host", &["reboot-core"]),
     ("reboot-drain", &["reboot-core"]),
     ("reboot-store", &["reboot-core"]),
-    ("reboot-store-etcd", &["reboot-core", "reboot-store"]),
+    (
+        "reboot-store-etcd",
+        &["reboot-core", "reboot-lab", "reboot-store"],
+    ),
     ("reboot-store-kube", &["reboot-core", "reboot-store"]),
     (
         "reboot-fuzz",
@@ -40,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("reboot-core", &[]),
+    ("reboot-lab", &[]),
     ("xtask", &[]),
 ];
 

@@ -10,6 +10,16 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 struct Ban {
     name: String,
     reason: String,
+    /// Those who may depend on it all the same, as cargo-deny has it.
+    wrappers: Vec<String>,
+}
+
+/// A package of `Cargo.lock`.
+struct Package<'t> {
+    name: &'t str,
+    line: usize,
+    source: Option<(usize, &'t str)>,
+    dependencies: Vec<&'t str>,
 }
 
 /// Checks the locked dependencies against the bans.
@@ -49,6 +59,7 @@ fn bans(rules: &TextFile) -> Result<Vec<Ban>, Violation> {
             (Some(name), Some(reason)) if !name.contains(['@', ':']) => Ok(Ban {
                 name: name.to_owned(),
                 reason: reason.to_owned(),
+                wrappers: wrappers(table),
             }),
             _ => {
                 let mend = "write `{ crate = \"name\", reason = \"why, and what instead\" }`";
@@ -64,27 +75,70 @@ fn bans(rules: &TextFile) -> Result<Vec<Ban>, Violation> {
     listed.iter().map(read).collect()
 }
 
-/// The lock file is written by Cargo, one field a line: no parser is needed to read it.
+fn wrappers(ban: Option<&toml_edit::InlineTable>) -> Vec<String> {
+    let listed = ban.and_then(|ban| ban.get("wrappers"));
+    let listed = listed.and_then(|wrappers| wrappers.as_array());
+    let names = listed.into_iter().flatten();
+    names
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
+}
+
 fn check_lock(lock: &TextFile, bans: &[Ban]) -> Vec<Violation> {
+    let packages = packages(&lock.text);
     let mut violations = Vec::new();
-    for (line, text) in (1..).zip(lock.text.lines()) {
-        let name = field(text, "name");
-        if let Some(ban) = bans.iter().find(|ban| Some(ban.name.as_str()) == name) {
+    for package in &packages {
+        if let Some(ban) = bans.iter().find(|ban| ban.name == package.name)
+            && !is_wrapped(ban, &packages)
+        {
             let what = format!("{} is banned ({})", ban.name, ban.reason);
             let mend = "find who brings it in with `cargo tree -i`, and drop the feature";
-            violations.push(Violation::new(&lock.path, line, what, mend));
+            violations.push(Violation::new(&lock.path, package.line, what, mend));
         }
-        if let Some(source) = field(text, "source").filter(|source| *source != REGISTRY) {
+        if let Some((line, source)) = package.source.filter(|(_, source)| *source != REGISTRY) {
             let mend = "depend on a released version from crates.io";
-            violations.push(Violation::new(
-                &lock.path,
-                line,
-                format!("source {source}"),
-                mend,
-            ));
+            let what = format!("source {source}");
+            violations.push(Violation::new(&lock.path, line, what, mend));
         }
     }
     violations
+}
+
+/// Whether nobody but its wrappers depends on it, and somebody may.
+fn is_wrapped(ban: &Ban, packages: &[Package<'_>]) -> bool {
+    let needs_it = |package: &&Package<'_>| package.dependencies.contains(&ban.name.as_str());
+    let mut dependents = packages.iter().filter(needs_it);
+    let is_wrapper = |package: &Package<'_>| ban.wrappers.iter().any(|name| name == package.name);
+    !ban.wrappers.is_empty() && dependents.all(is_wrapper)
+}
+
+/// The lock file is written by Cargo, one field a line: no parser is needed to read it.
+fn packages(text: &str) -> Vec<Package<'_>> {
+    let mut packages: Vec<Package<'_>> = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        if let Some(name) = field(text, "name") {
+            packages.push(Package {
+                name,
+                line,
+                source: None,
+                dependencies: Vec::new(),
+            });
+        }
+        let Some(package) = packages.last_mut() else {
+            continue;
+        };
+        if let Some(source) = field(text, "source") {
+            package.source = Some((line, source));
+        }
+        package.dependencies.extend(dependency(text));
+    }
+    packages
+}
+
+/// A line of a list of dependencies: the name, and where that is not enough, the version.
+fn dependency(line: &str) -> Option<&str> {
+    let listed = line.strip_prefix(" \"")?.strip_suffix("\",")?;
+    listed.split(' ').next()
 }
 
 fn field<'t>(line: &'t str, name: &str) -> Option<&'t str> {

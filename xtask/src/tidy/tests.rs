@@ -409,6 +409,36 @@ fn a_crate_from_elsewhere_is_found() {
 }
 
 #[test]
+fn a_banned_crate_is_let_pass_under_its_wrappers_only() {
+    let deny = "[bans]\ndeny = [{ crate = \"openssl\", reason = \"one TLS stack\", \
+                wrappers = [\"lab\"] }]\n";
+    let lock = |dependent: &str| {
+        let needs = "dependencies = [\n \"openssl 0.10.0\",\n]\n";
+        let openssl = "[[package]]\nname = \"openssl\"\nversion = \"0.10.0\"\n";
+        format!("{LOCK}\n{openssl}\n[[package]]\nname = \"{dependent}\"\n{needs}")
+    };
+    let found = |dependent: &str| {
+        let lock = lock(dependent);
+        violations_of_lock(deny, &lock)
+    };
+    assert_eq!(found("lab"), [""; 0]);
+    let report = found("other");
+    assert!(
+        report[0].starts_with("Cargo.lock:7: openssl is banned"),
+        "{report:?}"
+    );
+}
+
+/// What tidy says of the tidy tree with these bans and this lock.
+fn violations_of_lock(deny: &str, lock: &str) -> Vec<String> {
+    let mut files = TIDY.to_vec();
+    files.retain(|(path, _)| !["deny.toml", "Cargo.lock"].contains(path));
+    files.push(("deny.toml", deny));
+    files.push(("Cargo.lock", lock));
+    violations(&files)
+}
+
+#[test]
 fn a_ban_that_cannot_be_checked_is_found() {
     let report = "deny.toml:2: a ban that tidy cannot check";
     assert_one(

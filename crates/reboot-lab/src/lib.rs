@@ -1,0 +1,1 @@
+//! A laboratory for tests and benchmarks.

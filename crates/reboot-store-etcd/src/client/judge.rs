@@ -1,0 +1,160 @@
+//! What may be concluded from a call that failed: did it happen, and is it any use to go on?
+//!
+//! The texts are etcd's own (its `rpctypes`), the same from 3.4 on; they say more than the codes.
+
+use tonic::{Code, Status};
+
+use super::endpoint::Endpoint;
+use super::fault::Fault;
+use super::obstacle::Obstacle;
+use super::rpc::Broken;
+
+/// What is known of a call, for what may be done when it fails and for the text.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// What it was to do: "read /a", "write /a".
+    pub(super) what: String,
+    /// Whether it may be asked twice: it changes nothing, or nothing more the second time.
+    pub(super) repeatable: bool,
+}
+
+/// What to do about a call that failed.
+pub(super) enum Setback {
+    /// It surely did not happen, or may happen twice: another member can be asked.
+    Elsewhere(Obstacle),
+    /// It did not happen for want of a good token: log in, once.
+    LogIn,
+    /// That is the end of it.
+    Final(Fault),
+}
+
+/// Texts of a member that has not let the call into the cluster.
+const NOT_TAKEN: &[&str] = &[
+    "etcdserver: no leader",
+    "etcdserver: too many requests",
+    "etcdserver: not capable",
+    "etcdserver: rpc not supported for learner",
+    "raft proposal dropped",
+];
+
+/// Texts of a member that does not know us any more.
+const STALE_LOGIN: &[&str] = &[
+    "etcdserver: invalid auth token",
+    "etcdserver: revision of auth store is old",
+    "etcdserver: user name is empty",
+];
+
+/// Judges the failure of a call to `endpoint`, made by `user`.
+pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &str) -> Setback {
+    if let Some(setback) = judge_transport(status, asked, endpoint) {
+        return setback;
+    }
+    let text = status.message();
+    let says = |known: &&str| text.contains(*known);
+    if NOT_TAKEN.iter().any(|known| says(known)) {
+        let check = "check that most members of the cluster are up and reach each other";
+        return Setback::Elsewhere(Obstacle::new(endpoint, text, check));
+    }
+    if STALE_LOGIN.iter().any(|known| says(known)) || status.code() == Code::Unauthenticated {
+        return Setback::LogIn;
+    }
+    if text.contains("requested lease not found") {
+        return Setback::Final(Fault::LeaseGone);
+    }
+    if text.contains("database space exceeded") || text.contains("no space") {
+        return Setback::Final(no_space(endpoint));
+    }
+    if text.contains("authentication failed") {
+        return Setback::Final(wrong_password(endpoint, user));
+    }
+    match status.code() {
+        Code::PermissionDenied => Setback::Final(no_permission(asked, endpoint, user)),
+        Code::InvalidArgument
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::Unimplemented
+        | Code::ResourceExhausted
+        | Code::DataLoss => Setback::Final(Fault::Refused(format!(
+            "etcd at {endpoint} refuses to {}: {text}",
+            asked.what
+        ))),
+        _ => open_end(text, asked, endpoint),
+    }
+}
+
+/// The fault of a call for which there is no login to be had.
+pub(super) fn no_login(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &str) -> Fault {
+    let what = &asked.what;
+    if status.message().contains("user name is empty") {
+        return Fault::Denied(format!(
+            "etcd at {endpoint} wants to know who asks, to {what}: set username and \
+             password_file, or use a client certificate made out to a user"
+        ));
+    }
+    Fault::Denied(format!(
+        "etcd at {endpoint} does not accept the login of {user}, to {what}: {}; check that the \
+         user exists and that its password is right",
+        status.message()
+    ))
+}
+
+/// No answer came before the time was over.
+pub(super) fn timed_out(asked: &Asked, endpoint: &Endpoint, secs: f64) -> Setback {
+    open_end(&format!("no answer within {secs:.1} s"), asked, endpoint)
+}
+
+/// The connection failed, not the member.
+fn judge_transport(status: &Status, asked: &Asked, endpoint: &Endpoint) -> Option<Setback> {
+    let source = std::error::Error::source(status)?;
+    let mut text = source.to_string();
+    let mut deeper = source.source();
+    while let Some(error) = deeper {
+        text = error.to_string();
+        deeper = error.source();
+    }
+    let text = format!("the connection broke ({text})");
+    match Broken::behind(status) {
+        Some(Broken { sent: false, .. }) => {
+            let check = "check that etcd still runs there";
+            Some(Setback::Elsewhere(Obstacle::new(endpoint, text, check)))
+        }
+        _ => Some(open_end(&text, asked, endpoint)),
+    }
+}
+
+/// Whether it happened is not known.
+fn open_end(cause: &str, asked: &Asked, endpoint: &Endpoint) -> Setback {
+    if asked.repeatable {
+        let check = "check that etcd runs there and that most members reach each other";
+        return Setback::Elsewhere(Obstacle::new(endpoint, cause, check));
+    }
+    Setback::Final(Fault::Unknown(format!(
+        "it is not known whether etcd at {endpoint} did {}: {cause}; check that etcd runs there \
+         and that most members reach each other",
+        asked.what
+    )))
+}
+
+fn no_space(endpoint: &Endpoint) -> Fault {
+    Fault::NoSpace(format!(
+        "etcd at {endpoint} has no space left: see `etcdctl alarm list`, then compact, \
+         defragment, and `etcdctl alarm disarm`"
+    ))
+}
+
+fn wrong_password(endpoint: &Endpoint, user: &str) -> Fault {
+    Fault::Denied(format!(
+        "etcd at {endpoint} does not accept the password of user {user}: check username and \
+         password_file, and that the user exists"
+    ))
+}
+
+fn no_permission(asked: &Asked, endpoint: &Endpoint, user: &str) -> Fault {
+    Fault::Denied(format!(
+        "etcd at {endpoint} does not let user {user} {}: check its roles with `etcdctl user get \
+         --detail {user}`",
+        asked.what
+    ))
+}
