@@ -3,19 +3,30 @@
 use crate::called::Called;
 use crate::exit::ExitCode;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
 /// Writes a report to stdout. A reader that went away is not an error; anything else that keeps
 /// the report from being written is.
 pub(crate) fn print(report: &[u8]) -> ExitCode {
+    match print_while_read(report) {
+        ControlFlow::Continue(()) => ExitCode::Success,
+        ControlFlow::Break(exit) => exit,
+    }
+}
+
+/// The same for one report of many: breaks when the reader went away, or on a failure.
+pub(crate) fn print_while_read(report: &[u8]) -> ControlFlow<ExitCode> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(report).and_then(|()| stdout.flush()) {
-        Ok(()) => ExitCode::Success,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Success,
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ControlFlow::Break(ExitCode::Success)
+        }
         Err(error) => {
             complain(&format!(
                 "stdout cannot be written: {error}: redirect it elsewhere"
             ));
-            ExitCode::RuntimeFailure
+            ControlFlow::Break(ExitCode::RuntimeFailure)
         }
     }
 }

@@ -71,6 +71,9 @@ pub enum LockCommand {
         /// Shape of the report
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
         output: LockFormat,
+        /// Go on, and print the status anew whenever it changes; with -o json one document a line
+        #[arg(long)]
+        watch: bool,
     },
     /// Break the hold of a machine that went away for good
     Unlock {

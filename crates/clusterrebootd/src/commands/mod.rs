@@ -8,6 +8,7 @@ mod history;
 mod lock;
 mod man;
 mod operator;
+mod paint;
 mod plan;
 mod run;
 mod simulate;

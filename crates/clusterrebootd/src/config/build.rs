@@ -25,6 +25,7 @@ pub(super) fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<Se
         node_name,
         group: GroupName::new(fields.text_or_default("group")).ok()?,
         max: small(fields.whole_or_default("max")),
+        max_as_written: fields.whole("max").map(small),
         detectors,
         health_script: fields.path("health_script")?,
         health_timeout_secs: timeout,

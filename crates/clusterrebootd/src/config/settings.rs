@@ -12,6 +12,8 @@ pub struct Settings {
     pub group: GroupName,
     /// Slots the group is created with.
     pub max: u32,
+    /// The same, when the file names a number.
+    pub max_as_written: Option<u32>,
     /// What tells that a reboot is needed; at least one, names unique.
     pub detectors: Vec<DetectorSettings>,
     /// The script that allows a reboot.

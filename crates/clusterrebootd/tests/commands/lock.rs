@@ -194,6 +194,31 @@ fn slots_change_and_nobody_is_evicted() {
 }
 
 #[test]
+fn a_file_that_says_another_max_is_shown_beside_the_groups() {
+    let site = Site::with_hold();
+    site.good(&["lock", "set-max", "4"]);
+    site.set_max(2);
+    let (exit, stdout, stderr) = site.run(&["lock", "status"]);
+    assert_eq!(exit, 0);
+    assert!(stdout.starts_with("Available: 3\nMax: 4\n\n"), "{stdout}");
+    let warning = "clusterrebootd: warning: group default has 4 slots, this configuration says 2: \
+                   the group's number counts; `clusterrebootd lock set-max 2 --group default` \
+                   changes it, or mend the file\n";
+    assert_eq!(stderr, warning);
+    let wide = site.good(&["lock", "status", "-o", "wide"]);
+    let both = "Max: 4\nMax in this configuration: 2 (the group's counts)\n";
+    assert!(wide.contains(both), "{wide}");
+    let status = site.json(&["lock", "status", "-o", "json"]);
+    assert_eq!(status["groups"][0]["max_in_configuration"], 2);
+    assert!(status["warnings"][0].is_string(), "{status}");
+    site.good(&["lock", "set-max", "2"]);
+    assert!(
+        site.good(&["lock", "status"])
+            .starts_with("Available: 1\nMax: 2\n")
+    );
+}
+
+#[test]
 fn the_fleet_and_its_groups_pause_and_resume() {
     let site = Site::with_hold();
     let said = site.good(&["lock", "pause", "--reason", "release day"]);

@@ -12,6 +12,7 @@ mod rebootlockctl;
 mod site;
 mod store;
 mod terminal;
+mod watch;
 
 use site::Site;
 

@@ -42,6 +42,12 @@ impl Site {
         site
     }
 
+    /// The configuration names a number of slots.
+    pub(crate) fn set_max(&self, max: u32) {
+        let config = fs::read_to_string(self.config()).unwrap();
+        fs::write(self.config(), format!("{config}max: {max}\n")).unwrap();
+    }
+
     /// A fleet of one that is being drained.
     pub(crate) fn with_hold() -> Self {
         let site = Self::new();

@@ -3,6 +3,7 @@
 mod change;
 mod status;
 mod unlock;
+mod watch;
 
 use super::operator::{commit, look, now, open, request_id, who, with_settings};
 use crate::called::Called;
@@ -15,6 +16,7 @@ use reboot_core::group::{Action, Pause, Reply, Request};
 use reboot_core::id::GroupName;
 use reboot_core::write::{Write, Written};
 use reboot_store::Store;
+use status::View;
 use unlock::Order;
 
 /// Runs the command.
@@ -33,7 +35,21 @@ async fn carry_out(settings: &Settings, args: &LockArgs) -> Result<ExitCode> {
         called: Called::now(),
     };
     match &args.command {
-        LockCommand::Status { all_groups, output } => desk.status(*all_groups, *output).await,
+        LockCommand::Status {
+            all_groups,
+            output,
+            watch,
+        } => {
+            let view = View {
+                all_groups: *all_groups,
+                output: *output,
+                is_watch: *watch,
+            };
+            match watch {
+                true => desk.watch(view).await,
+                false => desk.status(view).await,
+            }
+        }
         LockCommand::Unlock { id, reason, yes } => {
             let order = Order {
                 id,

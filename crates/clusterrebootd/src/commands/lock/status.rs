@@ -1,50 +1,74 @@
 //! `lock status`: slots, holders and who waits.
 
 use super::{Desk, look};
+use crate::called::Called;
 use crate::cli::LockFormat;
 use crate::commands::operator::known_group;
+use crate::commands::paint::{Paint, Tone};
 use crate::commands::table::{seconds, table};
-use crate::console::{print_json, print_then};
+use crate::console::{complain, print_then};
 use crate::exit::ExitCode;
 use anyhow::{Result, anyhow};
 use reboot_core::fleet::{Fleet, GroupEntry};
 use reboot_core::group::{Group, Hold, Pause};
 use reboot_core::id::{GroupName, NodeName};
-use reboot_core::line::Line;
+use reboot_core::line::{Line, Ticket};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// What is to be shown, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) all_groups: bool,
+    pub(super) output: LockFormat,
+    /// One look after the other.
+    pub(super) is_watch: bool,
+}
+
+/// What a look showed.
+pub(super) struct Shown {
+    /// The report, without what goes between two of them.
+    pub(super) report: String,
+    /// What the report has no place for.
+    pub(super) warnings: Vec<String>,
+    /// The groups that it is about.
+    pub(super) groups: Vec<GroupName>,
+    /// The store's revision at the look.
+    pub(super) revision: u64,
+}
 
 // === impl Desk ===
 
 impl Desk<'_> {
-    pub(super) async fn status(&self, all_groups: bool, output: LockFormat) -> Result<ExitCode> {
+    pub(super) async fn status(&self, view: View) -> Result<ExitCode> {
+        let shown = self.show(view).await?;
+        shown.warnings.iter().for_each(|warning| complain(warning));
+        Ok(print_then(shown.report.as_bytes(), ExitCode::Success))
+    }
+
+    /// One look, as it is to be shown.
+    pub(super) async fn show(&self, view: View) -> Result<Shown> {
         let mut fleet = look(self.store).await?;
-        if !all_groups {
+        if !view.all_groups {
             self.keep_one_group(&mut fleet)?;
         }
-        let groups = fleet.groups.iter();
-        let text = match output {
-            LockFormat::Json => {
-                let groups: Vec<Value> = groups.map(|(name, entry)| as_json(name, entry)).collect();
-                let report = json!({"groups": groups, "pause": fleet.pause});
-                return Ok(print_json(&report, ExitCode::Success));
-            }
-            LockFormat::Text => {
-                let texts = groups.map(|(name, entry)| as_text(name, entry, all_groups));
-                texts.collect::<Vec<_>>().join("\n")
-            }
-            LockFormat::Wide => {
-                let texts = groups.map(|(name, entry)| as_tables(name, entry));
-                let pause = fleet.pause.as_ref();
-                let pause = pause.map(|pause| format!("The fleet is paused {}\n", said(pause)));
-                pause
-                    .into_iter()
-                    .chain(texts)
-                    .collect::<Vec<_>>()
-                    .join("\n")
-            }
+        let warnings = self.warnings(&fleet);
+        let report = match view.output {
+            LockFormat::Json => match (self.as_json(&fleet, &warnings), view.is_watch) {
+                // A document a line, for programs that read line by line.
+                (value, true) => format!("{value}\n"),
+                (value, false) => format!("{value:#}\n"),
+            },
+            LockFormat::Text => as_texts(&fleet, view.all_groups),
+            LockFormat::Wide => self.as_wide(&fleet),
         };
-        Ok(print_then(text.as_bytes(), ExitCode::Success))
+        let is_text = view.output == LockFormat::Text;
+        Ok(Shown {
+            report,
+            warnings: warnings.into_iter().filter(|_| is_text).collect(),
+            groups: fleet.groups.into_keys().collect(),
+            revision: fleet.revision,
+        })
     }
 
     /// Leaves only the group that is meant. This configuration's own that is not made yet is shown
@@ -58,6 +82,25 @@ impl Desk<'_> {
         };
         fleet.groups = [(name.clone(), entry)].into();
         Ok(())
+    }
+
+    /// The slots that this configuration asks for, where it says any and the group has others.
+    fn other_max(&self, name: &GroupName, group: &Group) -> Option<u32> {
+        let written = self.settings.max_as_written;
+        written.filter(|max| *name == self.settings.group && *max != group.max)
+    }
+
+    fn warnings(&self, fleet: &Fleet) -> Vec<String> {
+        let warning = |(name, entry): (&GroupName, &GroupEntry)| {
+            let max = self.other_max(name, &entry.group)?;
+            let (group_max, lock) = (entry.group.max, Called::now().lock());
+            Some(format!(
+                "warning: group {name} has {group_max} slots, this configuration says {max}: the \
+                 group's number counts; `{lock} set-max {max} --group {name}` changes it, or mend \
+                 the file"
+            ))
+        };
+        fleet.groups.iter().filter_map(warning).collect()
     }
 }
 
@@ -75,59 +118,92 @@ fn unmade(fleet: &Fleet, name: &GroupName, max: u32) -> Result<GroupEntry> {
     })
 }
 
-fn available(group: &Group) -> i64 {
-    i64::from(group.max) - i64::try_from(group.holds.len()).unwrap_or(i64::MAX)
+/// May be negative, after a lowering: nobody is evicted.
+fn available(entry: &GroupEntry) -> i64 {
+    let taken = entry.group.holds.len() + entry.foreign.len();
+    i64::from(entry.group.max) - i64::try_from(taken).unwrap_or(i64::MAX)
+}
+
+fn head(entry: &GroupEntry) -> String {
+    let (available, max) = (available(entry), entry.group.max);
+    format!("Available: {available}\nMax: {max}\n")
+}
+
+// === as the old command did ===
+
+fn as_texts(fleet: &Fleet, are_named: bool) -> String {
+    let text = |(name, entry): (&GroupName, &GroupEntry)| match are_named {
+        true => format!("Group: {name}\n{}", as_text(entry)),
+        false => as_text(entry),
+    };
+    let texts: Vec<String> = fleet.groups.iter().map(text).collect();
+    texts.join("\n")
 }
 
 /// Byte by byte what the old command printed.
-fn as_text(name: &GroupName, entry: &GroupEntry, is_named: bool) -> String {
-    let mut text = head(name, &entry.group, is_named);
-    if !entry.group.holds.is_empty() {
-        text.push_str("\nMACHINE ID\n");
-    }
-    for hold in &entry.group.holds {
-        text.push_str(&format!("{}\n", hold.machine_id));
-    }
-    text
-}
-
-fn head(name: &GroupName, group: &Group, is_named: bool) -> String {
-    let title = match is_named {
-        true => format!("Group: {name}\n"),
-        false => String::new(),
-    };
-    format!(
-        "{title}Available: {}\nMax: {}\n",
-        available(group),
-        group.max
-    )
-}
-
-fn as_tables(name: &GroupName, entry: &GroupEntry) -> String {
-    let mut text = head(name, &entry.group, true);
-    if let Some(pause) = &entry.group.pause {
-        text.push_str(&format!("Paused: {}\n", said(pause)));
-    }
-    if let Some(cooldown) = &entry.cooldown {
-        let left_secs = cooldown.remaining_ms.div_ceil(1000);
-        text.push_str(&format!("Cooldown: {left_secs} s left\n"));
-    }
-    if !entry.group.holds.is_empty() {
-        text.push_str(&format!("\n{}", holders(entry)));
-    }
-    if !entry.line.tickets().is_empty() {
-        text.push_str(&format!("\n{}", waiters(&entry.line)));
+fn as_text(entry: &GroupEntry) -> String {
+    let mut text = head(entry);
+    let holders = entry.group.holds.iter().map(|it| it.machine_id.to_string());
+    let foreign = entry.foreign.iter().map(ToString::to_string);
+    let all: Vec<String> = holders.chain(foreign).collect();
+    if !all.is_empty() {
+        text.push_str(&format!("\nMACHINE ID\n{}\n", all.join("\n")));
     }
     text
 }
 
-fn said(pause: &Pause) -> String {
+// === for people ===
+
+impl Desk<'_> {
+    fn as_wide(&self, fleet: &Fleet) -> String {
+        let paint = Paint::of_stdout();
+        let pause = fleet.pause.as_ref().map(|pause| {
+            let line = format!("The fleet is paused {}", said(pause));
+            paint.line(Tone::Warning, &line) + "\n"
+        });
+        let groups = fleet.groups.iter();
+        let groups = groups.map(|(name, entry)| self.as_tables(paint, name, entry));
+        let parts: Vec<String> = pause.into_iter().chain(groups).collect();
+        parts.join("\n")
+    }
+
+    fn as_tables(&self, paint: Paint, name: &GroupName, entry: &GroupEntry) -> String {
+        let mut text = format!("Group: {name}\n{}", head(entry));
+        if let Some(max) = self.other_max(name, &entry.group) {
+            let line = format!("Max in this configuration: {max} (the group's counts)");
+            text.push_str(&(paint.line(Tone::Warning, &line) + "\n"));
+        }
+        if let Some(pause) = &entry.group.pause {
+            let line = format!("Paused: {}", said(pause));
+            text.push_str(&(paint.line(Tone::Warning, &line) + "\n"));
+        }
+        if let Some(cooldown) = &entry.cooldown {
+            let left_secs = cooldown.remaining_ms.div_ceil(1000);
+            let node = &cooldown.node;
+            text.push_str(&format!(
+                "Cooldown: {left_secs} s left, started by {node}\n"
+            ));
+        }
+        if !entry.group.holds.is_empty() {
+            text.push_str(&format!("\n{}", holders(paint, entry)));
+        }
+        for name in &entry.foreign {
+            text.push_str(&format!("\nA slot is taken by another program: {name}\n"));
+        }
+        if !entry.line.tickets().is_empty() {
+            text.push_str(&format!("\n{}", waiters(paint, &entry.line)));
+        }
+        text
+    }
+}
+
+pub(super) fn said(pause: &Pause) -> String {
     let until = pause.until.as_ref();
     let until = until.map_or(String::new(), |until| format!(" until {until}"));
     format!("by {}{until}: {}", pause.by, pause.reason)
 }
 
-fn holders(entry: &GroupEntry) -> String {
+fn holders(paint: Paint, entry: &GroupEntry) -> String {
     let row = |hold: &Hold| {
         [
             hold.machine_id.to_string(),
@@ -142,7 +218,8 @@ fn holders(entry: &GroupEntry) -> String {
             },
         ]
     };
-    let rows: Vec<[String; 7]> = entry.group.holds.iter().map(row).collect();
+    let holds = &entry.group.holds;
+    let rows: Vec<[String; 7]> = holds.iter().map(row).collect();
     let titles = [
         "MACHINE ID",
         "NODE",
@@ -152,11 +229,14 @@ fn holders(entry: &GroupEntry) -> String {
         "BOOT",
         "OVERDUE",
     ];
-    table(titles, &rows)
+    paint.table(&table(titles, &rows), |row| {
+        let is_overdue = holds.get(row).is_some_and(|hold| entry.is_overdue(hold));
+        is_overdue.then_some(Tone::Alarm)
+    })
 }
 
-fn waiters(line: &Line) -> String {
-    let row = |(place, ticket): (usize, &reboot_core::line::Ticket)| {
+fn waiters(paint: Paint, line: &Line) -> String {
+    let row = |(place, ticket): (usize, &Ticket)| {
         [
             (place + 1).to_string(),
             ticket.node.to_string(),
@@ -164,23 +244,58 @@ fn waiters(line: &Line) -> String {
         ]
     };
     let rows: Vec<[String; 3]> = line.tickets().iter().enumerate().map(row).collect();
-    table(["WAITS", "NODE", "SINCE"], &rows)
+    paint.table(&table(["WAITS", "NODE", "SINCE"], &rows), |_| None)
 }
 
-fn as_json(name: &GroupName, entry: &GroupEntry) -> Value {
-    let hold = |hold: &Hold| {
-        let mut value = serde_json::to_value(hold).unwrap_or_default();
-        value["group"] = json!(name);
-        value["overdue"] = json!(entry.is_overdue(hold));
-        value
-    };
-    json!({
-        "group": name,
-        "max": entry.group.max,
-        "available": available(&entry.group),
-        "pause": entry.group.pause,
-        "holds": entry.group.holds.iter().map(hold).collect::<Vec<_>>(),
-        "line": entry.line.tickets(),
-        "cooldown_left_ms": entry.cooldown.as_ref().map(|cooldown| cooldown.remaining_ms),
-    })
+// === for programs ===
+
+impl Desk<'_> {
+    fn as_json(&self, fleet: &Fleet, warnings: &[String]) -> Value {
+        let groups = fleet.groups.iter();
+        let groups = groups.map(|(name, entry)| self.group_as_json(name, entry));
+        json!({
+            "groups": groups.collect::<Vec<_>>(),
+            "pause": fleet.pause,
+            "warnings": warnings,
+        })
+    }
+
+    fn group_as_json(&self, name: &GroupName, entry: &GroupEntry) -> Value {
+        let hold = |hold: &Hold| {
+            let mut value = serde_json::to_value(hold).unwrap_or_default();
+            value["group"] = json!(name);
+            value["overdue"] = json!(entry.is_overdue(hold));
+            value
+        };
+        let is_own = *name == self.settings.group;
+        let written = self.settings.max_as_written.filter(|_| is_own);
+        json!({
+            "group": name,
+            "max": entry.group.max,
+            "max_in_configuration": written,
+            "available": available(entry),
+            "pause": entry.group.pause,
+            "holds": entry.group.holds.iter().map(hold).collect::<Vec<_>>(),
+            "foreign": entry.foreign,
+            "line": entry.line.tickets(),
+            "cooldown_left_ms": entry.cooldown.as_ref().map(|cooldown| cooldown.remaining_ms),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_that_other_programs_take_are_shown_as_taken() {
+        let mut entry = unmade(&Fleet::default(), &GroupName::default(), 2).unwrap();
+        entry.foreign = vec![NodeName::new("locksmith").unwrap()];
+        assert_eq!(
+            as_text(&entry),
+            "Available: 1\nMax: 2\n\nMACHINE ID\nlocksmith\n"
+        );
+        entry.group.max = 0;
+        assert_eq!(available(&entry), -1);
+    }
 }
