@@ -1,5 +1,19 @@
-//! A fleet's state on etcd v3: a small client, and the Store over it.
+//! A fleet's state in etcd v3: a small client, and the store over it. One record a group by
+//! compare-and-swap; claims and tickets on leases, durable holds on none.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+mod ask;
 pub mod client;
+pub mod keys;
+mod lease;
+mod look;
+mod nodes;
+mod reading;
+mod record;
+mod semaphore;
+mod sessions;
+mod store;
+mod waiting;
+
+pub use store::{EtcdStore, Layout};

@@ -45,6 +45,7 @@ struct Inner {
     pool: Pool,
     login: Login,
     call_timeout: Duration,
+    endpoints: Vec<String>,
 }
 
 // === impl Client ===
@@ -60,10 +61,17 @@ impl Client {
             pool: Pool::new(endpoints, options.tls, options.connect_timeout),
             login: Login::new(options.credentials),
             call_timeout: options.call_timeout,
+            endpoints: options.endpoints,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Every endpoint as it was given, for people.
+    #[must_use]
+    pub fn endpoints(&self) -> &[String] {
+        &self.inner.endpoints
     }
 
     /// Where the connection in use leads; nothing while there is none.

@@ -33,6 +33,8 @@ pub struct Event {
     pub r#type: i32,
     #[prost(message, optional, tag = "2")]
     pub kv: ::core::option::Option<KeyValue>,
+    #[prost(message, optional, tag = "3")]
+    pub prev_kv: ::core::option::Option<KeyValue>,
 }
 /// Nested message and enum types in `Event`.
 pub mod event {
@@ -339,6 +341,8 @@ pub struct WatchCreateRequest {
     pub start_revision: i64,
     #[prost(enumeration = "watch_create_request::FilterType", repeated, tag = "5")]
     pub filters: ::prost::alloc::vec::Vec<i32>,
+    #[prost(bool, tag = "6")]
+    pub prev_kv: bool,
 }
 /// Nested message and enum types in `WatchCreateRequest`.
 pub mod watch_create_request {

@@ -28,6 +28,8 @@ pub struct WatchRange {
     pub puts: bool,
     /// Whether to tell of keys that are deleted.
     pub deletes: bool,
+    /// Whether to tell what a key was before.
+    pub previous: bool,
 }
 
 /// A change.
@@ -37,6 +39,8 @@ pub struct Event {
     pub kind: EventKind,
     /// The key; of a deletion without value, its `mod_revision` that of the deletion.
     pub kv: KeyValue,
+    /// The key as it was before, where that was asked for and is still known.
+    pub previous: Option<KeyValue>,
 }
 
 /// Which change.
@@ -198,6 +202,7 @@ impl WatchRange {
             range_end: self.end.clone().unwrap_or_default(),
             start_revision: self.from_revision,
             filters,
+            prev_kv: self.previous,
         };
         pb::WatchRequest {
             request_union: Some(RequestUnion::CreateRequest(create)),
@@ -216,6 +221,7 @@ impl Event {
         Some(Self {
             kind,
             kv: KeyValue::decode(event.kv?),
+            previous: event.prev_kv.map(KeyValue::decode),
         })
     }
 }

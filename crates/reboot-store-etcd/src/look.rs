@@ -1,0 +1,411 @@
+//! The whole fleet out of one look at the keys.
+
+use crate::keys::{Keys, Range, is_default, leaf};
+use crate::reading::{Reading, Snapshot};
+use crate::record::{self, Found, Stored};
+use crate::semaphore::{self, Semaphore};
+use reboot_core::boot::BootIdentity;
+use reboot_core::fleet::{Fleet, GroupEntry, Health, NodeEntry, NodeRecord};
+use reboot_core::group::{Cooldown, Facts, Group, Hold, Identity, Pause, Presence};
+use reboot_core::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use reboot_core::line::{Line, Ticket};
+use reboot_core::undo::Undo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A value that cannot be used: which key, what is wrong, what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "{key} in etcd cannot be read ({why}): look at it with `etcdctl get {key}`, then mend it by \
+     hand or restore a backup"
+)]
+pub(crate) struct Broken {
+    pub(crate) key: String,
+    pub(crate) why: String,
+}
+
+/// What stands under a session's key.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SessionValue {
+    #[serde(flatten)]
+    pub(crate) identity: Identity,
+    pub(crate) session: SessionId,
+    pub(crate) ttl_sec: i64,
+}
+
+/// What stands under a cooldown's key, as the original has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CooldownValue {
+    pub(crate) node: NodeName,
+    pub(crate) started_at: String,
+    pub(crate) duration_sec: u64,
+}
+
+/// What the original says of its health; its nodes have no more.
+#[derive(Deserialize)]
+struct OriginalHealth {
+    node: NodeName,
+    #[serde(flatten)]
+    health: Health,
+    #[serde(default)]
+    reported_at: String,
+}
+
+/// What is read for a look at the fleet.
+pub(crate) fn reading(keys: &Keys) -> Reading {
+    let group = GroupName::default();
+    let document = keys.semaphore(&group).map(Range::one);
+    let documents = keys.semaphores().map(Range::under);
+    let old = document.into_iter().chain(documents);
+    old.fold(Reading::default(), Reading::with)
+        .with(Range::one(keys.record(&group)))
+        .with(Range::under(keys.lock_directory(&group)))
+        .with(Range::one(keys.cooldown(&group)))
+        .with(Range::under(keys.groups()))
+        .with(Range::under(keys.lines()))
+        .with(Range::under(keys.all_sessions()))
+        .with(Range::under(keys.all_health()))
+        .with_keys(Range::under(keys.nodes()))
+        .with_keys(Range::under(keys.all_marks()))
+        .with_keys(Range::under(keys.all_deadlines()))
+        .with(Range::under(keys.all_owed()))
+        .with(Range::one(keys.pause()))
+}
+
+/// A snapshot, and what its keys are called.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) keys: &'a Keys,
+    pub(crate) snapshot: &'a Snapshot,
+}
+
+// === impl View ===
+
+impl View<'_> {
+    /// The fleet; cooldowns have all of their time left.
+    pub(crate) fn fleet(&self) -> Result<Fleet, Broken> {
+        let presences = self.presences(&self.keys.all_sessions())?;
+        let mut groups = BTreeMap::new();
+        for name in self.group_names() {
+            if let Some(entry) = self.group_entry(&name)? {
+                groups.insert(name, entry);
+            }
+        }
+        Ok(Fleet {
+            revision: u64::try_from(self.snapshot.revision).unwrap_or(0),
+            owed: self.debts(groups.keys())?,
+            groups,
+            nodes: self.nodes()?,
+            presences,
+            pause: self.pause()?,
+        })
+    }
+
+    /// Every group of which something is read.
+    pub(crate) fn group_names(&self) -> BTreeSet<GroupName> {
+        let prefix = self.keys.groups();
+        let records = self.snapshot.under(&prefix);
+        let names = records.filter(|(rest, _)| !rest.contains('/'));
+        let mut names: BTreeSet<GroupName> = names
+            .filter_map(|(rest, _)| GroupName::new(rest).ok())
+            .collect();
+        if let Some(prefix) = self.keys.semaphores() {
+            let documents = self.snapshot.under(&prefix);
+            let old = documents.filter_map(|(rest, _)| rest.strip_suffix("/semaphore"));
+            names.extend(old.filter_map(|rest| GroupName::new(rest).ok()));
+        }
+        names.insert(GroupName::default());
+        names
+    }
+
+    fn group_entry(&self, name: &GroupName) -> Result<Option<GroupEntry>, Broken> {
+        let Some(stored) = self.record(name)? else {
+            return Ok(None);
+        };
+        let alive = Facts {
+            sessions: self.claims_alive(name, &stored.group),
+            ..Facts::default()
+        };
+        let (group, _) = stored.group.swept(&alive);
+        Ok(Some(GroupEntry {
+            within_deadline: self.within_deadline(name, &group),
+            cooldown: self.cooldown(name)?,
+            line: self.line(name)?,
+            foreign: self.foreign(name),
+            group,
+        }))
+    }
+
+    /// A group's record, as all programs that write it have it.
+    pub(crate) fn record(&self, group: &GroupName) -> Result<Option<Stored>, Broken> {
+        let own = self.own_record(group)?;
+        let Some((key, document)) = self.semaphore(group)? else {
+            return Ok(own);
+        };
+        let corrected = document.correct(own);
+        corrected.map(Some).map_err(|why| Broken { key, why })
+    }
+
+    /// The old command's document of a group, with its key.
+    pub(crate) fn semaphore(
+        &self,
+        group: &GroupName,
+    ) -> Result<Option<(String, Semaphore)>, Broken> {
+        let Some(key) = self.keys.semaphore(group) else {
+            return Ok(None);
+        };
+        match self.snapshot.get(&key).map(|kv| Semaphore::read(&kv.value)) {
+            None => Ok(None),
+            Some(Ok(document)) => Ok(Some((key, document))),
+            Some(Err(why)) => Err(Broken { key, why }),
+        }
+    }
+
+    /// Our own record: the copy of it where the original wrote over it, or took its own away.
+    fn own_record(&self, group: &GroupName) -> Result<Option<Stored>, Broken> {
+        match self.found(group, self.keys.record(group))? {
+            Some(Found::Ours(stored)) => Ok(Some(*stored)),
+            _ if !is_default(group) => Ok(None),
+            _ => match self.found(group, self.keys.copy(group))? {
+                Some(Found::Ours(stored)) => Ok(Some(*stored)),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    fn found(&self, group: &GroupName, key: String) -> Result<Option<Found>, Broken> {
+        let Some(kv) = self.snapshot.get(&key) else {
+            return Ok(None);
+        };
+        match record::read(&kv.value) {
+            Ok(found) => Ok(Some(found)),
+            Err(why) => Err(Broken {
+                key,
+                why: format!("group {group}: {why}"),
+            }),
+        }
+    }
+
+    /// The sessions of those claims whose own key, on the claim's lease, is still there.
+    pub(crate) fn claims_alive(&self, name: &GroupName, group: &Group) -> BTreeSet<SessionId> {
+        let is_there = |hold: &&Hold| {
+            let key = self.keys.holder(name, &hold.node);
+            self.snapshot.get(&key).is_some_and(|kv| kv.lease != 0)
+        };
+        let claims = group.holds.iter().filter(|hold| !hold.phase.is_durable());
+        claims
+            .filter(is_there)
+            .map(|hold| hold.session.clone())
+            .collect()
+    }
+
+    /// Who holds or waits by the original's rules: leased keys beside ours.
+    pub(crate) fn foreign(&self, group: &GroupName) -> Vec<NodeName> {
+        let prefix = self.keys.lock_directory(group);
+        let others = self.snapshot.under(&prefix);
+        let is_foreign = |rest: &str| {
+            let is_ours = rest.starts_with("holders/") || rest == "reboot_cooldown";
+            !is_ours && !rest.is_empty()
+        };
+        let leases = others.filter(|(rest, kv)| kv.lease != 0 && is_foreign(rest));
+        leases
+            .map(|(rest, kv)| self.foreign_name(group, rest, &kv.value))
+            .collect()
+    }
+
+    fn foreign_name(&self, group: &GroupName, rest: &str, value: &[u8]) -> NodeName {
+        let named = |value: &[u8]| match record::read(value) {
+            Ok(Found::Foreign { node }) => node,
+            _ => None,
+        };
+        let in_lock = self.snapshot.get(&self.keys.record(group));
+        let name = named(value).or_else(|| named(&in_lock?.value));
+        let name = name.and_then(|name| NodeName::new(name).ok());
+        let lease = || {
+            let plain: String = rest.chars().filter(char::is_ascii_alphanumeric).collect();
+            NodeName::new(format!("lease-{plain}")).ok()
+        };
+        name.or_else(lease)
+            .or_else(|| NodeName::new("foreign").ok())
+            .unwrap_or_else(|| unreachable!("\"foreign\" is a name"))
+    }
+
+    fn within_deadline(&self, name: &GroupName, group: &Group) -> BTreeSet<u64> {
+        let prefix = format!("{}{name}/", self.keys.all_deadlines());
+        let numbers = self.snapshot.under(&prefix);
+        let running = numbers.filter_map(|(rest, _)| rest.parse().ok());
+        let foreign = group
+            .holds
+            .iter()
+            .filter(|hold| semaphore::is_foreign(hold));
+        running.chain(foreign.map(|hold| hold.number)).collect()
+    }
+
+    /// The group's cooldown, with all of its time left.
+    pub(crate) fn cooldown(&self, group: &GroupName) -> Result<Option<Cooldown>, Broken> {
+        let value = self.json::<CooldownValue>(&self.keys.cooldown(group))?;
+        Ok(value.map(|value| Cooldown {
+            node: value.node,
+            duration_secs: value.duration_sec,
+            remaining_ms: value.duration_sec.saturating_mul(1000),
+            started_at: value.started_at,
+        }))
+    }
+
+    /// The line, in the order in which its tickets were made.
+    pub(crate) fn line(&self, group: &GroupName) -> Result<Line, Broken> {
+        let prefix = self.keys.line(group);
+        let mut tickets = Vec::new();
+        for (rest, kv) in self.snapshot.under(&prefix) {
+            let mut ticket: Ticket = parse(&format!("{prefix}{rest}"), &kv.value)?;
+            ticket.number = u64::try_from(kv.create_revision).unwrap_or(0);
+            tickets.push(ticket);
+        }
+        Ok(Line::of(tickets))
+    }
+
+    /// The agents whose sessions stand below a prefix.
+    pub(crate) fn presences(&self, prefix: &str) -> Result<Vec<Presence>, Broken> {
+        let sessions = self.snapshot.under(prefix);
+        sessions
+            .map(|(rest, kv)| {
+                let value: SessionValue = parse(&format!("{prefix}{rest}"), &kv.value)?;
+                Ok(Presence {
+                    identity: value.identity,
+                    session: value.session,
+                    remaining_ms: value.ttl_sec.unsigned_abs().saturating_mul(1000),
+                })
+            })
+            .collect()
+    }
+
+    /// How many others than this node wait in a group's line.
+    pub(crate) fn waiting_beside(&self, group: &GroupName, node: &NodeName) -> usize {
+        let prefix = self.keys.line(group);
+        let others = self.snapshot.under(&prefix);
+        others.filter(|(rest, _)| *rest != node.as_str()).count()
+    }
+
+    /// Every node, by its own words.
+    pub(crate) fn nodes(&self) -> Result<BTreeMap<NodeName, NodeEntry>, Broken> {
+        let prefix = self.keys.all_health();
+        let mut nodes = BTreeMap::new();
+        for (rest, kv) in self.snapshot.under(&prefix) {
+            let key = format!("{prefix}{rest}");
+            let Some(name) = leaf(&key, &prefix) else {
+                continue;
+            };
+            let node = NodeName::new(name).map_err(|error| Broken {
+                key: key.clone(),
+                why: error.to_string(),
+            })?;
+            let (record, is_foreign) = node_record(&key, &kv.value)?;
+            let is_fresh = is_foreign || self.snapshot.get(&self.keys.node(&node)).is_some();
+            let entry = NodeEntry {
+                record,
+                is_fresh,
+                marks: self.marks(&node),
+            };
+            nodes.insert(node, entry);
+        }
+        Ok(nodes)
+    }
+
+    /// Reboots of a node whose marks have not ended.
+    pub(crate) fn marks(&self, node: &NodeName) -> u32 {
+        let prefix = self.keys.marks(node);
+        u32::try_from(self.snapshot.under(&prefix).count()).unwrap_or(u32::MAX)
+    }
+
+    /// What broken holds left to be undone, those that other programs broke included.
+    fn debts<'n>(
+        &self,
+        groups: impl Iterator<Item = &'n GroupName>,
+    ) -> Result<BTreeMap<NodeName, Undo>, Broken> {
+        let mut debts = self.all_owed()?;
+        for group in groups {
+            let ended = self.record(group)?.map(|stored| stored.ended);
+            for hold in ended.unwrap_or_default() {
+                if !hold.undo.is_empty() {
+                    debts.entry(hold.node).or_default().merge(&hold.undo);
+                }
+            }
+        }
+        Ok(debts)
+    }
+
+    fn all_owed(&self) -> Result<BTreeMap<NodeName, Undo>, Broken> {
+        let prefix = self.keys.all_owed();
+        let mut all = BTreeMap::new();
+        for (rest, kv) in self.snapshot.under(&prefix) {
+            let undo: Undo = parse(&format!("{prefix}{rest}"), &kv.value)?;
+            if let Ok(node) = NodeName::new(rest)
+                && !undo.is_empty()
+            {
+                all.insert(node, undo);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What broken holds left to be undone on a node.
+    pub(crate) fn owed(&self, node: &NodeName) -> Result<Undo, Broken> {
+        Ok(self.json(&self.keys.owed(node))?.unwrap_or_default())
+    }
+
+    /// The fleet's pause.
+    pub(crate) fn pause(&self) -> Result<Option<Pause>, Broken> {
+        self.json(&self.keys.pause())
+    }
+
+    fn json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Broken> {
+        let kv = self.snapshot.get(key);
+        kv.map(|kv| parse(key, &kv.value)).transpose()
+    }
+}
+
+/// A node's record; whether it is one of the original's, which never ends by itself.
+fn node_record(key: &str, value: &[u8]) -> Result<(NodeRecord, bool), Broken> {
+    let ours: Result<NodeRecord, _> = serde_json::from_slice(value);
+    let error = match ours {
+        Ok(record) => return Ok((record, false)),
+        Err(error) => error,
+    };
+    let is_ours = serde_json::from_slice::<serde_json::Value>(value)
+        .is_ok_and(|value| value.get("machineID").is_some());
+    if is_ours {
+        return Err(Broken {
+            key: key.to_owned(),
+            why: error.to_string(),
+        });
+    }
+    let original: OriginalHealth = parse(key, value)?;
+    let broken = |error: reboot_core::id::BadName| Broken {
+        key: key.to_owned(),
+        why: error.to_string(),
+    };
+    let record = NodeRecord {
+        machine_id: MachineId::new(original.node.as_str()).map_err(broken)?,
+        instance: Instance::new("original").map_err(broken)?,
+        node: original.node,
+        boot: BootIdentity::of_boot("unknown"),
+        group: GroupName::default(),
+        health: original.health,
+        reported_at: original.reported_at,
+        activity: "runs the original program".to_owned(),
+        need: None,
+        waiting_for: Vec::new(),
+        hold: None,
+        extra: serde_json::Map::new(),
+    };
+    Ok((record, true))
+}
+
+/// Reads a value; the error names its key.
+pub(crate) fn parse<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Broken> {
+    serde_json::from_slice(value).map_err(|error| Broken {
+        key: key.to_owned(),
+        why: error.to_string(),
+    })
+}

@@ -1,0 +1,203 @@
+//! Who waits for what. Each waiter stands behind one other and watches that one's ticket; the
+//! first of the line watches all that may open its way. Nobody else is woken: no herd.
+//!
+//! A watch only wakes. It starts right behind the revision that was looked at, so nothing is
+//! missed; one that is lost, or whose past is compacted, wakes too.
+
+use crate::client::{Event, EventKind, WatchEnd, WatchRange};
+use crate::keys::Range;
+use crate::store::{EtcdStore, trouble};
+use reboot_core::fleet::Fleet;
+use reboot_core::id::{GroupName, NodeName};
+use reboot_core::write::Trouble;
+use reboot_store::Interest;
+use std::collections::{BTreeMap, VecDeque};
+
+/// So many looks are remembered: more than tasks share a store at a time.
+const LOOKS_MAX: usize = 16;
+
+/// The lines of all groups, as the last looks saw them.
+#[derive(Default)]
+pub(crate) struct Lines(VecDeque<(u64, BTreeMap<GroupName, Seen>)>);
+
+/// One group's line, and its holders.
+#[derive(Default)]
+struct Seen {
+    line: Vec<NodeName>,
+    holders: Vec<NodeName>,
+}
+
+/// What wakes a waiter.
+#[derive(Debug, Eq, PartialEq)]
+enum Place {
+    /// It holds: its own hold, and who bears its name.
+    Holder,
+    /// It stands behind this one.
+    Behind(NodeName),
+    /// It is the first: all that may open its way.
+    First,
+}
+
+/// Which events of a watch wake.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wakes {
+    /// All that the watch delivers.
+    All,
+    /// A health record whose verdict is another than before, a new one, and its end.
+    Verdicts,
+    /// A key that was not there, and its end.
+    ComingAndGoing,
+}
+
+/// A watch, and what of it wakes.
+struct Ear {
+    range: Range,
+    wakes: Wakes,
+}
+
+// === impl Lines ===
+
+impl Lines {
+    /// Remembers the lines that a look saw.
+    pub(crate) fn note(&mut self, fleet: &Fleet) {
+        let seen = fleet.groups.iter().map(|(name, entry)| {
+            let line = entry.line.tickets().iter().map(|it| it.node.clone());
+            let holders = entry.group.holds.iter().map(|it| it.node.clone());
+            let seen = Seen {
+                line: line.collect(),
+                holders: holders.collect(),
+            };
+            (name.clone(), seen)
+        });
+        let seen = seen.collect();
+        self.0.retain(|(revision, _)| *revision != fleet.revision);
+        self.0.push_back((fleet.revision, seen));
+        if self.0.len() > LOOKS_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    /// Where a node stood at a look that is remembered.
+    fn place(&self, interest: &Interest, seen: u64) -> Option<Place> {
+        let (_, groups) = self.0.iter().find(|(revision, _)| *revision == seen)?;
+        let Some(group) = groups.get(&interest.group) else {
+            return Some(Place::First);
+        };
+        if group.holders.contains(&interest.node) {
+            return Some(Place::Holder);
+        }
+        let is_it = |node: &NodeName| *node == interest.node;
+        let ahead = match group.line.iter().position(is_it) {
+            Some(place) => place.checked_sub(1).map(|before| &group.line[before]),
+            None => group.line.last(),
+        };
+        Some(ahead.map_or(Place::First, |node| Place::Behind(node.clone())))
+    }
+}
+
+// === impl EtcdStore ===
+
+impl EtcdStore {
+    /// Waits until something of interest may have changed.
+    pub(crate) async fn wait(&self, interest: &Interest, seen: u64) -> Result<(), Trouble> {
+        let place = match self.lines.lock() {
+            Ok(lines) => lines.place(interest, seen),
+            Err(_) => None,
+        };
+        let Some(place) = place else {
+            return Ok(()); // nobody knows what was seen: look again
+        };
+        let ears = self.ears(interest, &place);
+        let from = i64::try_from(seen).unwrap_or(i64::MAX - 1) + 1;
+        let ranges = ears.iter().map(|ear| ear.watch(from)).collect();
+        let mut watch = self.client.watch(ranges).await.map_err(trouble)?;
+        loop {
+            match watch.next().await {
+                Ok(events) if !events.iter().any(|event| wakes(&ears, event)) => {}
+                Ok(_) | Err(WatchEnd::Compacted { .. }) => return Ok(()),
+                Err(WatchEnd::Lost(fault)) => return Err(trouble(fault)),
+            }
+        }
+    }
+
+    fn ears(&self, interest: &Interest, place: &Place) -> Vec<Ear> {
+        let (keys, group, node) = (&self.keys, &interest.group, &interest.node);
+        let mut ears = vec![
+            Ear::new(Range::under(keys.sessions(node)), Wakes::ComingAndGoing),
+            Ear::new(Range::under(keys.marks(node)), Wakes::ComingAndGoing),
+        ];
+        match place {
+            Place::Behind(before) => {
+                let ticket = Range::one(keys.ticket(group, before));
+                ears.push(Ear::new(ticket, Wakes::ComingAndGoing));
+                ears.push(Ear::new(Range::one(keys.pause()), Wakes::All));
+            }
+            Place::Holder => {
+                ears.push(Ear::new(Range::one(keys.record(group)), Wakes::All));
+            }
+            Place::First => {
+                let directory = Range::under(keys.lock_directory(group));
+                ears.extend([
+                    Ear::new(Range::one(keys.record(group)), Wakes::All),
+                    Ear::new(directory, Wakes::ComingAndGoing),
+                    Ear::new(Range::one(keys.cooldown(group)), Wakes::All),
+                    Ear::new(Range::one(keys.pause()), Wakes::All),
+                    Ear::new(Range::under(keys.all_health()), Wakes::Verdicts),
+                    Ear::new(Range::under(keys.nodes()), Wakes::ComingAndGoing),
+                    Ear::new(Range::under(keys.all_deadlines()), Wakes::ComingAndGoing),
+                ]);
+            }
+        }
+        ears
+    }
+}
+
+// === impl Ear ===
+
+impl Ear {
+    fn new(range: Range, wakes: Wakes) -> Self {
+        Self { range, wakes }
+    }
+
+    fn watch(&self, from_revision: i64) -> WatchRange {
+        WatchRange {
+            key: self.range.from.clone().into_bytes(),
+            end: self.range.end.clone().map(String::into_bytes),
+            from_revision,
+            puts: true,
+            deletes: true,
+            previous: self.wakes == Wakes::Verdicts,
+        }
+    }
+
+    fn hears(&self, key: &[u8]) -> bool {
+        match &self.range.end {
+            None => key == self.range.from.as_bytes(),
+            Some(end) => key >= self.range.from.as_bytes() && key < end.as_bytes(),
+        }
+    }
+}
+
+fn wakes(ears: &[Ear], event: &Event) -> bool {
+    let heard = ears.iter().filter(|ear| ear.hears(&event.kv.key));
+    let mut heard = heard.map(|ear| match (ear.wakes, event.kind) {
+        (_, EventKind::Delete) | (Wakes::All, _) => true,
+        (Wakes::ComingAndGoing, EventKind::Put) => is_new(event),
+        (Wakes::Verdicts, EventKind::Put) => is_new(event) || is_other_verdict(event),
+    });
+    heard.any(|wakes| wakes)
+}
+
+fn is_new(event: &Event) -> bool {
+    event.kv.create_revision == event.kv.mod_revision
+}
+
+/// Whether a health record says something else than before.
+fn is_other_verdict(event: &Event) -> bool {
+    let verdict = |value: &[u8]| {
+        let value: Option<serde_json::Value> = serde_json::from_slice(value).ok();
+        value.and_then(|value| value.get("healthy").cloned())
+    };
+    let before = event.previous.as_ref();
+    before.is_none_or(|before| verdict(&before.value) != verdict(&event.kv.value))
+}
