@@ -185,6 +185,8 @@ pub struct EtcdSettings {
     pub endpoints: Vec<String>,
     /// What all keys begin with; may be empty.
     pub namespace: String,
+    /// Where the default group's record stands, beneath the namespace.
+    pub lock_key: String,
     /// Encryption; `None` when it is off.
     pub tls: Option<TlsSettings>,
     /// The user, and the file that holds the password.

@@ -59,6 +59,7 @@ fn flat(fields: &mut Fields<'_>) -> Option<StoreSettings> {
         return Some(StoreSettings::Etcd(EtcdSettings {
             endpoints: fields.texts("etcd_endpoints"),
             namespace: fields.text_or_default("etcd_namespace"),
+            lock_key: fields.text_or_default("lock_key"),
             tls: tls(fields, "etcd_tls"),
             credentials: None,
             layout: EtcdLayout::Native,
@@ -110,6 +111,7 @@ fn nested_etcd(fields: &mut Fields<'_>) -> Option<EtcdSettings> {
     Some(EtcdSettings {
         endpoints,
         namespace: fields.text_or_default("store.etcd.namespace"),
+        lock_key: fields.text_or_default("lock_key"),
         tls: tls(fields, "store.etcd.tls"),
         credentials,
         layout: EtcdLayout::from_word(&fields.text_or_default("store.etcd.layout"))?,

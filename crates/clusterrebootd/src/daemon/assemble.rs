@@ -1,7 +1,7 @@
 //! The third layer of the configuration: checked settings become what each crate takes.
 
 use crate::config::{DetectorSettings, DetectorSettingsKind, PolicySettings, RebootMethod};
-use crate::config::{Settings, StoreSettings, WindowSettings};
+use crate::config::{Settings, WindowSettings};
 use anyhow::{Context, Result, anyhow};
 use jiff::tz::TimeZone;
 use reboot_agent::{Method, Node};
@@ -15,34 +15,10 @@ use reboot_host::detector::{DetectorKind, DetectorSpec};
 use reboot_host::logind::Logind;
 use reboot_host::script::HealthScript;
 use reboot_host::{boot, command, preset};
-use reboot_store::Store;
-use reboot_store::embedded::{EmbeddedStore, Options};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Opens the store that the settings name.
-///
-/// # Errors
-/// When it cannot be used, or this version does not have it yet.
-pub(crate) fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
-    let later = |name: &str| {
-        anyhow!(
-            "store.{name}: this version does not have that store yet: use store.embedded for the \
-             daemons of one machine, or a later version"
-        )
-    };
-    match settings {
-        StoreSettings::Embedded { path } => {
-            make_parent(path)?;
-            Ok(Arc::new(EmbeddedStore::open(path, Options::default())?))
-        }
-        StoreSettings::Etcd(_) => Err(later("etcd (etcd_endpoints)")),
-        StoreSettings::Kubernetes { .. } => Err(later("kubernetes")),
-        StoreSettings::Server { .. } => Err(later("server")),
-    }
-}
 
 /// Makes the directory of a file, for its owner only.
 pub(crate) fn make_parent(path: &Path) -> Result<()> {

@@ -6,14 +6,16 @@ mod failpoints;
 mod observe;
 mod run;
 mod signals;
+mod stores;
 mod systemd;
 mod unreachable;
 
-pub(crate) use assemble::{agent_settings, detectors, open_store};
+pub(crate) use assemble::{agent_settings, detectors};
 use assemble::{identify, node};
 
 pub(crate) use diagnose::diagnose;
 pub(crate) use run::serve;
+pub(crate) use stores::open_store;
 
 use anyhow::{Context, Result};
 use reboot_core::agent::Notebook;

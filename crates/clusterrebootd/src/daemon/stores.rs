@@ -1,0 +1,65 @@
+//! Opens the store that the settings name.
+
+use super::assemble::make_parent;
+use crate::config::{EtcdLayout, EtcdSettings, StoreSettings, TlsSettings};
+use anyhow::{Context, Result, anyhow};
+use reboot_store::Store;
+use reboot_store::embedded::{self, EmbeddedStore};
+use reboot_store_etcd::client::{self, Client};
+use reboot_store_etcd::{EtcdStore, Layout};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Opens the store that the settings name. One on the network is not asked anything yet.
+///
+/// # Errors
+/// When it cannot be used, or this version does not have it yet.
+pub(crate) fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
+    let later = |name: &str| {
+        anyhow!(
+            "store.{name}: this version does not have that store yet: use store.embedded for the \
+             daemons of one machine, store.etcd for a fleet, or a later version"
+        )
+    };
+    match settings {
+        StoreSettings::Embedded { path } => embedded(path),
+        StoreSettings::Etcd(etcd) => in_etcd(etcd),
+        StoreSettings::Kubernetes { .. } => Err(later("kubernetes")),
+        StoreSettings::Server { .. } => Err(later("server")),
+    }
+}
+
+fn embedded(path: &Path) -> Result<Arc<dyn Store>> {
+    make_parent(path)?;
+    let store = EmbeddedStore::open(path, embedded::Options::default())?;
+    Ok(Arc::new(store))
+}
+
+fn in_etcd(etcd: &EtcdSettings) -> Result<Arc<dyn Store>> {
+    let credentials = etcd.credentials.clone();
+    let options = client::Options {
+        tls: etcd.tls.as_ref().map(tls),
+        credentials: credentials.map(|(username, password_file)| client::Credentials {
+            username,
+            password_file,
+        }),
+        ..client::Options::new(etcd.endpoints.clone())
+    };
+    let client = Client::new(options).context("the etcd store cannot be used")?;
+    let layout = match etcd.layout {
+        EtcdLayout::Rebootlock => Layout::Rebootlock,
+        EtcdLayout::Native => Layout::Native {
+            namespace: etcd.namespace.clone(),
+            lock_key: etcd.lock_key.clone(),
+        },
+    };
+    Ok(Arc::new(EtcdStore::new(client, &layout)))
+}
+
+fn tls(tls: &TlsSettings) -> client::Tls {
+    client::Tls {
+        ca_file: tls.ca_file.clone(),
+        identity: tls.identity.clone(),
+        insecure_skip_verify: tls.insecure_skip_verify,
+    }
+}
