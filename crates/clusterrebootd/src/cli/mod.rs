@@ -15,7 +15,7 @@ pub use arguments::{
     VersionArgs,
 };
 pub use manual::{Page, pages};
-pub use operators::{FleetArgs, FleetCommand, LockArgs, LockCommand, LockFormat};
+pub use operators::{FleetArgs, FleetCommand, FleetFormat, LockArgs, LockCommand, LockFormat};
 pub use planning::{PlanArgs, PlanFormat};
 pub use spelling::normalise;
 pub use teach::{Example, Lesson, lesson};

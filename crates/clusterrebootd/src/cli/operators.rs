@@ -1,7 +1,7 @@
 //! Arguments of the operator commands: `lock` and `fleet`.
 
 use super::arguments::{Command, STYLES};
-use super::{Cli, LogArgs, OutputFormat};
+use super::{Cli, LogArgs};
 use crate::config::DEFAULT_PATH;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -15,6 +15,18 @@ pub enum LockFormat {
     #[default]
     Text,
     /// A table with node, phase, since when and more
+    Wide,
+    /// For programs
+    Json,
+}
+
+/// How `fleet list` prints.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum FleetFormat {
+    /// For people
+    #[default]
+    Text,
+    /// With hold, activity, reboots of the last day, last report and boot
     Wide,
     /// For programs
     Json,
@@ -124,7 +136,7 @@ pub enum FleetCommand {
     List {
         /// Shape of the report
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
-        output: OutputFormat,
+        output: FleetFormat,
     },
     /// Forget a node that was removed: its record blocks the others no longer
     Forget {

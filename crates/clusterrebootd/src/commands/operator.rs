@@ -1,6 +1,7 @@
 //! What the operator commands share: the store, the question, the name of who asks.
 
 use super::validate;
+use crate::called::Called;
 use crate::config::{Settings, StoreSettings};
 use crate::console::complain;
 use crate::daemon;
@@ -8,7 +9,8 @@ use crate::exit::ExitCode;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
-use reboot_core::fleet::Fleet;
+use reboot_core::fleet::{Fleet, GroupEntry};
+use reboot_core::group::{Group, Pause};
 use reboot_core::id::{GroupName, RequestId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
@@ -72,6 +74,33 @@ pub(super) async fn commit(store: &dyn Store, write: Write) -> Result<Written> {
         Trouble::Unknown(why) => anyhow!("{why}: look whether it was done before retrying"),
         other => anyhow!("{other}"),
     })
+}
+
+/// The slots that this configuration asks for, where it says any and the group has others.
+pub(super) fn other_max(settings: &Settings, name: &GroupName, group: &Group) -> Option<u32> {
+    let written = settings.max_as_written;
+    written.filter(|max| *name == settings.group && *max != group.max)
+}
+
+/// Both numbers of slots, where the group has others than this configuration asks for.
+pub(super) fn max_warnings(settings: &Settings, fleet: &Fleet) -> Vec<String> {
+    let warning = |(name, entry): (&GroupName, &GroupEntry)| {
+        let max = other_max(settings, name, &entry.group)?;
+        let (group_max, lock) = (entry.group.max, Called::now().lock());
+        Some(format!(
+            "warning: group {name} has {group_max} slots, this configuration says {max}: the \
+             group's number counts; `{lock} set-max {max} --group {name}` changes it, or mend \
+             the file"
+        ))
+    };
+    fleet.groups.iter().filter_map(warning).collect()
+}
+
+/// Who paused, until when, and why.
+pub(super) fn said(pause: &Pause) -> String {
+    let until = pause.until.as_ref();
+    let until = until.map_or(String::new(), |until| format!(" until {until}"));
+    format!("by {}{until}: {}", pause.by, pause.reason)
 }
 
 /// An id of its own for a request.

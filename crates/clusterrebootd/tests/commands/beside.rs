@@ -113,7 +113,7 @@ fn an_operator_pauses_looks_resumes_and_breaks() {
     daemon.wait("it goes down", |line| line["event"] == "reboot_issued");
     let wide = site.good(&["lock", "status", "-o", "wide"]);
     assert!(wide.contains("node-a  rebooting  1 "), "{wide}");
-    assert!(site.good(&["fleet", "list"]).contains("1 (rebooting)"));
+    assert!(site.good(&["fleet", "list"]).contains("healthy  rebooting"));
     let unsure = site.refused(&["lock", "unlock", "node-a"]);
     assert!(unsure.contains("its daemon may be alive"), "{unsure}");
     let said = site.good(&["lock", "unlock", "node-a", "--yes", "--reason", "hangs"]);

@@ -12,12 +12,11 @@ fn every_node_is_listed_and_holders_that_never_reported_too() {
     site.write(vec![sick.report(3_600_000, false)]);
     let table = site.good(&["fleet", "list"]);
     let expected = "\
-NODE    GROUP      HEALTH     ACTIVITY  NEED    HOLD          REBOOTS  REPORTED              \
-WAITS FOR
-node-a  default    healthy    draining  kernel  1 (draining)  0        2026-03-07T10:00:02Z  -
-node-b  default    unhealthy  draining  kernel  -             0        2026-03-07T10:00:02Z  \
+NODE    GROUP      HEALTH     PHASE     NEED    WAITS SINCE  LAST REBOOT  WAITS FOR
+node-a  default    healthy    draining  kernel  -            -            -
+node-b  default    unhealthy  draining  kernel  -            -            \
 unhealthy at monitor: the disk smells
-node-c  databases  unknown    -         -       1 (draining)  -        never                 -
+node-c  databases  unknown    draining  -       -            -            -
 ";
     assert_eq!(table, expected);
     let list = site.json(&["fleet", "list", "-o", "json"]);
@@ -62,6 +61,8 @@ fn only_a_node_that_is_gone_is_forgotten() {
         alive.contains("node-a may be alive") && alive.contains("--yes"),
         "{alive}"
     );
+    let debt = "what a broken hold left undone: hook:10-balancer";
+    assert!(alive.contains(debt), "{alive}");
     let stranger = site.refused(&["fleet", "forget", "node-b", "--yes"]);
     assert!(stranger.contains("no node node-b is known"), "{stranger}");
     let bad = site.refused(&["fleet", "forget", "a/b", "--yes"]);
@@ -74,7 +75,7 @@ fn only_a_node_that_is_gone_is_forgotten() {
     );
     assert_eq!(
         site.json(&["fleet", "list", "-o", "json"]),
-        json!({"nodes": []})
+        json!({"nodes": [], "pause": null, "warnings": []})
     );
 }
 
@@ -92,4 +93,110 @@ fn a_stale_node_is_forgotten_when_one_is_sure() {
         site.good(&["fleet", "forget", "node-a", "--yes"]),
         "forgot node-a\n"
     );
+}
+
+#[test]
+fn the_list_tells_since_when_a_node_waits_and_when_it_was_back() {
+    let site = Site::new();
+    let (one, two) = (Node::new("one", "a"), Node::new("two", "b"));
+    site.write(vec![
+        one.live(),
+        one.claim("2026-03-07T10:00:00Z"),
+        one.fence("2026-03-07T10:00:01Z", 1),
+    ]);
+    let times = ["2026-03-07T10:01:30Z", "2026-03-07T10:02:06.4Z"];
+    site.write(one.return_and_release(1, times));
+    site.write(vec![
+        one.report(3_600_000, true),
+        two.live(),
+        two.report(3_600_000, true),
+        two.join("2026-03-07T11:00:02.9Z"),
+    ]);
+    let table = site.good(&["fleet", "list"]);
+    let expected = "\
+NODE  GROUP    HEALTH   PHASE     NEED    WAITS SINCE                LAST REBOOT           \
+WAITS FOR
+one   default  healthy  draining  kernel  -                          2026-03-07T10:01:30Z  -
+two   default  healthy  draining  kernel  2026-03-07T11:00:03Z (#1)  -                     -
+";
+    assert_eq!(table, expected);
+    let wide = site.good(&["fleet", "list", "-o", "wide"]);
+    let (titles, rows) = wide.split_once('\n').unwrap();
+    for title in ["HOLD", "ACTIVITY", "REBOOTS", "REPORTED", "BOOT"] {
+        assert!(titles.contains(title), "{title}: {wide}");
+    }
+    assert!(
+        rows.contains("1        2026-03-07T10:00:02Z  boot-1"),
+        "{wide}"
+    );
+    let list = site.json(&["fleet", "list", "-o", "json"]);
+    assert_eq!(list["nodes"][0]["last_reboot"], "2026-03-07T10:01:30Z");
+    assert_eq!(list["nodes"][1]["waits_since"], "2026-03-07T11:00:02.9Z");
+    assert_eq!(list["nodes"][1]["place_in_line"], 1);
+}
+
+#[test]
+fn pauses_and_an_overdue_hold_are_shown() {
+    let site = Site::new();
+    let lost = Node::new("lost", "a");
+    site.write(vec![
+        lost.live(),
+        lost.claim("2026-03-07T10:00:00Z"),
+        lost.fence_within(0, "2026-03-07T10:00:01Z", 1),
+    ]);
+    site.good(&["lock", "pause", "--reason", "release day"]);
+    site.good(&["lock", "pause", "--reason", "index", "--group", "default"]);
+    let table = site.good(&["fleet", "list"]);
+    assert!(
+        table.contains("lost  default  unknown  rebooting, OVERDUE"),
+        "{table}"
+    );
+    let (_, pauses) = table.split_once("\n\n").unwrap();
+    let lines: Vec<&str> = pauses.lines().collect();
+    assert!(lines[0].starts_with("The fleet is paused by "), "{table}");
+    assert!(lines[0].ends_with(": release day"), "{table}");
+    assert!(
+        lines[1].starts_with("Group default is paused by "),
+        "{table}"
+    );
+    let list = site.json(&["fleet", "list", "-o", "json"]);
+    assert_eq!(list["pause"]["reason"], "release day");
+    assert_eq!(list["nodes"][0]["overdue"], true);
+}
+
+#[test]
+fn a_file_that_says_another_max_is_told_with_the_list() {
+    let site = Site::with_hold();
+    site.set_max(3);
+    let (exit, _, stderr) = site.run(&["fleet", "list"]);
+    assert_eq!(exit, 0);
+    let both = "group default has 1 slots, this configuration says 3";
+    assert!(stderr.contains(both), "{stderr}");
+    let list = site.json(&["fleet", "list", "-o", "json"]);
+    assert!(
+        list["warnings"][0].as_str().unwrap().contains(both),
+        "{list}"
+    );
+}
+
+#[test]
+fn what_is_still_to_be_undone_on_a_node_without_a_record_is_not_dropped_in_silence() {
+    let site = Site::new();
+    site.write(Node::new("node-a", "a").draining());
+    site.good(&["lock", "unlock", "node-a", "--yes"]);
+    let table = site.good(&["fleet", "list"]);
+    assert!(table.contains("node-a  -      unknown"), "{table}");
+    let unsure = site.refused(&["fleet", "forget", "node-a"]);
+    let debt = "a broken hold left undone: hook:10-balancer";
+    assert!(
+        unsure.contains(debt) && unsure.contains("add --yes"),
+        "{unsure}"
+    );
+    let said = site.good(&["fleet", "forget", "node-a", "--yes"]);
+    assert_eq!(
+        said,
+        "forgot node-a\nundo by hand, if it returns: hook:10-balancer\n"
+    );
+    let again = site.refused(&["fleet", "forget", "node-a", "--yes"]);
+    assert!(again.contains("no node node-a is known"), "{again}");
 }

@@ -176,8 +176,7 @@ fn colours_are_for_terminals_and_for_who_wants_them() {
         lost.claim("2026-03-07T10:00:00Z"),
         lost.fence_within(0, "2026-03-07T10:00:01Z", 1),
     ]);
-    let wide = ["lock", "status", "-o", "wide", "--all-groups"];
-    for arguments in [&wide[..4], &wide[..]] {
+    for arguments in [&["lock", "status", "-o", "wide"][..], &["fleet", "list"]] {
         let plain = site.good(arguments);
         assert!(!plain.contains('\u{1b}'), "{plain}");
         let seen = on_a_terminal(&site, arguments, "");

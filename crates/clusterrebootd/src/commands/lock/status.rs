@@ -1,16 +1,15 @@
 //! `lock status`: slots, holders and who waits.
 
 use super::{Desk, look};
-use crate::called::Called;
 use crate::cli::LockFormat;
-use crate::commands::operator::known_group;
+use crate::commands::operator::{known_group, max_warnings, other_max, said};
 use crate::commands::paint::{Paint, Tone};
 use crate::commands::table::{seconds, table};
 use crate::console::{complain, print_then};
 use crate::exit::ExitCode;
 use anyhow::{Result, anyhow};
 use reboot_core::fleet::{Fleet, GroupEntry};
-use reboot_core::group::{Group, Hold, Pause};
+use reboot_core::group::{Group, Hold};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::line::{Line, Ticket};
 use serde_json::{Value, json};
@@ -52,7 +51,7 @@ impl Desk<'_> {
         if !view.all_groups {
             self.keep_one_group(&mut fleet)?;
         }
-        let warnings = self.warnings(&fleet);
+        let warnings = max_warnings(self.settings, &fleet);
         let report = match view.output {
             LockFormat::Json => match (self.as_json(&fleet, &warnings), view.is_watch) {
                 // A document a line, for programs that read line by line.
@@ -82,25 +81,6 @@ impl Desk<'_> {
         };
         fleet.groups = [(name.clone(), entry)].into();
         Ok(())
-    }
-
-    /// The slots that this configuration asks for, where it says any and the group has others.
-    fn other_max(&self, name: &GroupName, group: &Group) -> Option<u32> {
-        let written = self.settings.max_as_written;
-        written.filter(|max| *name == self.settings.group && *max != group.max)
-    }
-
-    fn warnings(&self, fleet: &Fleet) -> Vec<String> {
-        let warning = |(name, entry): (&GroupName, &GroupEntry)| {
-            let max = self.other_max(name, &entry.group)?;
-            let (group_max, lock) = (entry.group.max, Called::now().lock());
-            Some(format!(
-                "warning: group {name} has {group_max} slots, this configuration says {max}: the \
-                 group's number counts; `{lock} set-max {max} --group {name}` changes it, or mend \
-                 the file"
-            ))
-        };
-        fleet.groups.iter().filter_map(warning).collect()
     }
 }
 
@@ -174,7 +154,7 @@ impl Desk<'_> {
 
     fn as_tables(&self, paint: Paint, name: &GroupName, entry: &GroupEntry) -> String {
         let mut text = format!("Group: {name}\n{}", head(entry));
-        if let Some(max) = self.other_max(name, &entry.group) {
+        if let Some(max) = other_max(self.settings, name, &entry.group) {
             let line = format!("Max in this configuration: {max} (the group's counts)");
             text.push_str(&(paint.line(Tone::Warning, &line) + "\n"));
         }
@@ -200,12 +180,6 @@ impl Desk<'_> {
         }
         text
     }
-}
-
-pub(super) fn said(pause: &Pause) -> String {
-    let until = pause.until.as_ref();
-    let until = until.map_or(String::new(), |until| format!(" until {until}"));
-    format!("by {}{until}: {}", pause.by, pause.reason)
 }
 
 fn holders(paint: Paint, entry: &GroupEntry) -> String {
