@@ -106,10 +106,7 @@ impl Findings {
         let mut findings = Self {
             revision: fleet.revision,
             cluster: blocks.iter().map(ToString::to_string).collect(),
-            pause: fleet
-                .pause
-                .as_ref()
-                .map(|p| format!("{} paused the fleet: {}", p.by, p.reason)),
+            pause: fleet.pause.as_ref().map(|it| it.words("the fleet")),
             marks: facts.marks,
             identity_conflict: facts.identity_conflict(),
             own_hold: fleet
@@ -151,10 +148,7 @@ impl Findings {
             self.contention = contention::words(entry, me, open_to);
         }
         self.other_max = (group.max != settings.max).then_some(group.max);
-        let by_group = group
-            .pause
-            .as_ref()
-            .map(|p| format!("{} paused the group: {}", p.by, p.reason));
+        let by_group = group.pause.as_ref().map(|it| it.words("the group"));
         let by_max = (group.max == 0).then(|| "the group has no slots (max is 0)".to_owned());
         self.pause = self.pause.take().or(by_group).or(by_max);
     }

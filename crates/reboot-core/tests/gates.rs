@@ -558,7 +558,11 @@ fn findings_name_pauses_peers_marks_debts_and_conflicts() {
     let mut fleet = fleet(paused);
     let found = Findings::of(&fleet, &settings());
     assert_eq!(found.pause.unwrap(), "ann paused the group: storage work");
-    fleet.pause = Some(pause());
+    fleet.pause = Some(Pause {
+        until: Some("2026-03-03T06:00:00Z".to_owned()),
+        ..pause()
+    });
+    let words = "ann paused the fleet until 2026-03-03T06:00:00Z: storage work";
     let debt = Undo::of(["10-drain".to_owned()]);
     fleet.owed.insert(node("me"), debt);
     fleet.nodes.insert(node("me"), peer("me", false, false));
@@ -572,7 +576,7 @@ fn findings_name_pauses_peers_marks_debts_and_conflicts() {
         });
     }
     let found = Findings::of(&fleet, &settings());
-    assert_eq!(found.pause.unwrap(), "ann paused the fleet: storage work");
+    assert_eq!(found.pause.unwrap(), words);
     let cluster = found.cluster.join("; ");
     assert!(
         cluster.contains("ill") && cluster.contains("gone"),

@@ -96,10 +96,22 @@ pub(super) fn max_warnings(settings: &Settings, fleet: &Fleet) -> Vec<String> {
     fleet.groups.iter().filter_map(warning).collect()
 }
 
-/// Who paused, until when, and why.
+/// Who paused, until when, and why. A time that is over by the clock of whoever looks is said to
+/// be; the pause stands all the same.
 pub(super) fn said(pause: &Pause) -> String {
-    let until = pause.until.as_ref();
-    let until = until.map_or(String::new(), |until| format!(" until {until}"));
+    let until = pause.until.as_ref().map_or(String::new(), |until| {
+        let is_over = until
+            .parse()
+            .is_ok_and(|at: Timestamp| at <= Timestamp::now());
+        let over = match is_over {
+            true => format!(
+                " (that is over, but only `{} resume` lifts it)",
+                Called::now().lock()
+            ),
+            false => String::new(),
+        };
+        format!(" until {until}{over}")
+    });
     format!("by {}{until}: {}", pause.by, pause.reason)
 }
 

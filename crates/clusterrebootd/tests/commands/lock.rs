@@ -1,6 +1,8 @@
 //! `lock`: the slots.
 
 use crate::site::{MACHINE, Node, Site};
+use reboot_core::group::Pause;
+use reboot_core::write::Write;
 use serde_json::json;
 
 #[test]
@@ -191,6 +193,20 @@ fn slots_change_and_nobody_is_evicted() {
     let said = site.good(&["lock", "resume"]);
     let slots = "group default has no slots: `clusterrebootd lock set-max 1 --group default`";
     assert_eq!(said, format!("nothing was paused\n{slots}\n"));
+}
+
+#[test]
+fn a_pause_whose_time_is_over_says_that_it_stands() {
+    let site = Site::with_hold();
+    site.write(vec![Write::PauseFleet(Some(Pause {
+        by: "olga".to_owned(),
+        reason: "release day".to_owned(),
+        until: Some("2026-03-07T10:00:00Z".to_owned()),
+    }))]);
+    let wide = site.good(&["lock", "status", "-o", "wide"]);
+    let said = "The fleet is paused by olga until 2026-03-07T10:00:00Z (that is over, but only \
+                `clusterrebootd lock resume` lifts it): release day\n";
+    assert!(wide.starts_with(said), "{wide}");
 }
 
 #[test]

@@ -15,12 +15,23 @@ pub struct Pause {
     pub until: Option<String>,
 }
 
+// === impl Pause ===
+
+impl Pause {
+    /// Who paused `what`, until when, and why.
+    pub fn words(&self, what: &str) -> String {
+        let until = self.until.as_ref();
+        let until = until.map_or(String::new(), |until| format!(" until {until}"));
+        format!("{} paused {what}{until}: {}", self.by, self.reason)
+    }
+}
+
 /// Refused while an operator stopped the group or the fleet.
 pub(super) fn refuse_pause(group: &Group, facts: &Facts) -> Result<(), Refusal> {
     let pause = |text: String| Err(Refusal::Paused { reason: text });
     for (what, stop) in [("the fleet", &facts.pause), ("the group", &group.pause)] {
         if let Some(stop) = stop {
-            return pause(format!("{} paused {what}: {}", stop.by, stop.reason));
+            return pause(stop.words(what));
         }
     }
     if group.max == 0 {
