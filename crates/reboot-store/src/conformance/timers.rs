@@ -115,5 +115,11 @@ pub async fn a_second_fence_is_counted_once(harness: &dyn Harness) {
     assert_eq!(one.send(fence).await.unwrap(), first);
     let after = fleet.look().await;
     assert_eq!(after.nodes[&one.identity.node].marks, 1);
-    assert_eq!(after.revision, before.revision);
+    assert_eq!(
+        after.groups[&fleet.group].group, before.groups[&fleet.group].group,
+        "nothing was written"
+    );
+    let history = fleet.store.history(&fleet.group, 100).await.unwrap();
+    let fences = history.iter().filter(|line| line.event == "fence");
+    assert_eq!(fences.count(), 1);
 }

@@ -1,0 +1,10 @@
+//! The store on real etcd: what every store must do, and what only this one must.
+
+// A test fails best where it fails.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod conformance;
+mod lab;
+mod original;
+mod rebootlock;

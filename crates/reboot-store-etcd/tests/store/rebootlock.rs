@@ -1,0 +1,186 @@
+//! Beside the old reboot lock command on its own document, in both directions: a stand-in swaps
+//! the document as the command does.
+
+use crate::bench::{Bench, request};
+use reboot_core::group::{Action, Phase, Refusal, Reply, Way};
+use reboot_core::id::{GroupName, NodeName};
+use reboot_core::write::Trouble;
+use reboot_store::Store;
+use reboot_store_etcd::Layout;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+const DOCUMENT: &str = "coreos.com/updateengine/rebootlock/semaphore";
+const MACHINES: &str = "coreos.com/updateengine/rebootlock/holders/";
+
+/// The old keys have no namespace: one test at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+async fn bench() -> (Bench, MutexGuard<'static, ()>) {
+    let guard = ALONE.lock().await;
+    let bench = Bench::with(&Layout::Rebootlock).await;
+    for range in bench.store.keys().all() {
+        bench.delete_range(&range).await;
+    }
+    (bench, guard)
+}
+
+/// What the old command's lock does with the document.
+async fn foreign_lock(bench: &Bench, machine: &str) {
+    swap(bench, |document| {
+        let left = document["semaphore"].as_i64().unwrap() - 1;
+        document["semaphore"] = left.into();
+        document["holders"]
+            .as_array_mut()
+            .unwrap()
+            .push(machine.into());
+    })
+    .await;
+}
+
+async fn foreign_unlock(bench: &Bench, machine: &str) {
+    swap(bench, |document| {
+        let left = document["semaphore"].as_i64().unwrap() + 1;
+        document["semaphore"] = left.into();
+        document["holders"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|id| id != machine);
+    })
+    .await;
+}
+
+async fn swap(bench: &Bench, change: impl FnOnce(&mut Value)) {
+    let mut document = bench.get(DOCUMENT).await;
+    change(&mut document);
+    let known = json!({
+        "semaphore": document["semaphore"],
+        "max": document["max"],
+        "holders": document["holders"],
+    });
+    bench.put(DOCUMENT, &known.to_string()).await;
+}
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+#[tokio::test]
+async fn our_holds_look_as_the_old_command_expects() {
+    let (bench, _alone) = bench().await;
+    bench.open("one").await;
+    let number = bench.claim("one").await.unwrap();
+    let expected = json!({"semaphore": 0, "max": 1, "holders": ["machine-of-one"]});
+    assert_eq!(bench.get(DOCUMENT).await, expected);
+    let machine = bench.get(&format!("{MACHINES}machine-of-one")).await;
+    let expected = json!({"machineID": "machine-of-one", "startTime": 1_767_225_600});
+    assert_eq!(machine, expected);
+    bench.release("one", number, Way::GivenBack).await;
+    let expected = json!({"semaphore": 1, "max": 1, "holders": []});
+    assert_eq!(bench.get(DOCUMENT).await, expected);
+    assert_eq!(bench.find(&format!("{MACHINES}machine-of-one")).await, None);
+}
+
+#[tokio::test]
+async fn a_document_of_old_is_taken_over_as_it_stands() {
+    let (bench, _alone) = bench().await;
+    bench
+        .put(
+            DOCUMENT,
+            r#"{"semaphore":1,"max":2,"holders":["m-old"],"mood":"good"}"#,
+        )
+        .await;
+    let group = bench.record().await;
+    assert_eq!((group.max, group.holds.len()), (2, 1));
+    bench.open("one").await;
+    bench.claim("one").await.unwrap();
+    let document = bench.get(DOCUMENT).await;
+    assert_eq!(document["holders"], json!(["m-old", "machine-of-one"]));
+    assert_eq!(document["mood"], "good", "what we do not know stays");
+    bench.open("two").await;
+    let refused = bench.claim("two").await.unwrap_err().to_string();
+    assert!(refused.contains("m-old"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_foreign_lock_is_a_durable_hold() {
+    let (bench, _alone) = bench().await;
+    bench.open("one").await;
+    let number = bench.claim("one").await.unwrap();
+    bench.release("one", number, Way::GivenBack).await;
+    foreign_lock(&bench, "m-old").await;
+    let refused = bench.claim("one").await.unwrap_err();
+    assert!(
+        matches!(refused, Trouble::Refused(Refusal::Full { .. })),
+        "{refused}"
+    );
+    let fleet = bench.store.look().await.unwrap();
+    let entry = &fleet.groups[&GroupName::default()];
+    let hold = entry.group.hold_of(&node("m-old")).unwrap();
+    assert!(hold.phase.is_durable() && !entry.is_overdue(hold));
+    foreign_unlock(&bench, "m-old").await;
+    bench.claim("one").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_operator_breaks_a_foreign_lock() {
+    let (bench, _alone) = bench().await;
+    bench
+        .put(DOCUMENT, r#"{"semaphore":0,"max":1,"holders":["m-old"]}"#)
+        .await;
+    let number = bench.record().await.holds[0].number;
+    let action = Action::Break {
+        number,
+        by: "ann".to_owned(),
+        reason: "the machine is gone".to_owned(),
+    };
+    let reply = bench.ask(request(action)).await.unwrap();
+    assert!(matches!(reply, Reply::Broken(hold) if hold.node == node("m-old")));
+    let expected = json!({"semaphore": 1, "max": 1, "holders": []});
+    assert_eq!(bench.get(DOCUMENT).await, expected);
+}
+
+#[tokio::test]
+async fn a_foreign_unlock_is_a_break() {
+    let (bench, _alone) = bench().await;
+    bench.open("one").await;
+    let number = bench.claim("one").await.unwrap();
+    bench.drain("one", number, "10-drain").await;
+    foreign_unlock(&bench, "machine-of-one").await;
+    let fleet = bench.store.look().await.unwrap();
+    assert!(fleet.groups[&GroupName::default()].group.holds.is_empty());
+    assert!(
+        !fleet.owed_by(&node("one")).is_empty(),
+        "its list is not forgotten"
+    );
+    bench.open("two").await;
+    bench.claim("two").await.unwrap();
+    let fleet = bench.store.look().await.unwrap();
+    assert!(!fleet.owed_by(&node("one")).is_empty());
+    let history = bench
+        .store
+        .history(&GroupName::default(), 10)
+        .await
+        .unwrap();
+    let broken = history.iter().find(|line| line.event == "break").unwrap();
+    assert_eq!(broken.number, Some(number));
+    assert!(broken.detail.contains("another program"));
+}
+
+#[tokio::test]
+async fn a_foreign_set_max_counts_and_evicts_nobody() {
+    let (bench, _alone) = bench().await;
+    bench.open("one").await;
+    let number = bench.claim("one").await.unwrap();
+    bench.fence("one", number).await;
+    swap(&bench, |document| {
+        document["max"] = 0.into();
+        document["semaphore"] = (-1).into();
+    })
+    .await;
+    let group = bench.record().await;
+    assert_eq!((group.max, group.holds.len()), (0, 1));
+    assert_eq!(group.holds[0].phase, Phase::Rebooting);
+    bench.set_max(4).await;
+    assert_eq!(bench.get(DOCUMENT).await["semaphore"], 3);
+}
