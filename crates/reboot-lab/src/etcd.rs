@@ -275,6 +275,14 @@ impl Etcd {
         self.etcdctl.run(arguments).await
     }
 
+    /// What a member counts, as its metrics tell it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self, member: usize) -> Result<String, LabError> {
+        Ok(probe::get(self.members[member].metrics, "/metrics").await?)
+    }
+
     async fn leader_other_than(&self, old: Option<usize>) -> Result<usize, LabError> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -34,7 +34,8 @@ pub(crate) async fn health(address: SocketAddr) -> Health {
     }
 }
 
-async fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+/// Gets a page.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET {path} HTTP/1.0\r\nHost: lab\r\n\r\n");

@@ -1,0 +1,5 @@
+//! The client on real etcd: what it does, and what it says when it cannot.
+
+mod basics;
+mod support;
+mod watching;
