@@ -246,7 +246,7 @@ impl Asking<'_> {
                 .guarded(Range::under(keys.sessions(node)))
                 .guarded_keys(Range::under(keys.marks(node)));
         }
-        if is_claim {
+        if matches!(&self.request.action, Action::Claim(claim) if claim.diagnostic) {
             reading = reading.with_keys(Range::under(keys.line(group)));
         }
         if matches!(self.request.action, Action::Break { .. }) {
