@@ -37,7 +37,7 @@ fn holder(hold: &Hold) -> String {
     let at: Result<Timestamp, _> = hold.acquired_at.parse();
     let at = at.and_then(|at| at.round(Unit::Second));
     let since = at.map_or(hold.acquired_at.clone(), |at| at.to_string());
-    format!("{} ({} since {since})", hold.node, hold.phase)
+    format!("{} ({}, holds since {since})", hold.node, hold.phase)
 }
 
 fn foreign_holder(name: &NodeName) -> String {

@@ -528,7 +528,7 @@ fn findings_name_who_holds_since_when_and_who_goes_first() {
         entry.group.holds.push(holder);
         entry
     };
-    let holder = "holder (draining since 2026-03-02T11:00:00Z)";
+    let holder = "holder (draining, holds since 2026-03-02T11:00:00Z)";
     let by_holder = format!("every slot is taken by {holder}");
     assert_eq!(words(taken(1, &[]), 0), by_holder);
     assert_eq!(

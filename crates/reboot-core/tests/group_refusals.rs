@@ -228,7 +228,13 @@ fn claims_are_refused_while_the_group_has_nothing_to_give() {
         &["ann", "the fleet", "lunch"],
     );
     refused(&empty(0), claim_of("a"), &facts, "paused", &["no slots"]);
-    refused(&free, diagnosis, &busy, "others_wait", &["others wait", "2"]);
+    refused(
+        &free,
+        diagnosis,
+        &busy,
+        "others_wait",
+        &["others wait", "2"],
+    );
     refused(
         &held(2),
         spaced,

@@ -104,7 +104,7 @@ pub enum LockCommand {
         #[arg(value_name = "N")]
         max: u32,
     },
-    /// Stop the fleet, or one group: no claim and no reboot begins
+    /// Stop the fleet, or with --group one group: no claim and no reboot begins
     Pause {
         /// Why; every node shows it
         #[arg(long, value_name = "TEXT")]
@@ -113,7 +113,7 @@ pub enum LockCommand {
         #[arg(long, value_name = "TIME", value_parser = until)]
         until: Option<String>,
     },
-    /// Let the fleet and its paused groups go on
+    /// Let the fleet and its paused groups go on, or with --group that one
     Resume,
 }
 

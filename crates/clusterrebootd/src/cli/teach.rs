@@ -202,6 +202,14 @@ const LESSONS: &[Lesson] = &[
                 "clusterrebootd lock status --all-groups -o json",
                 "the same for programs",
             ),
+            example(
+                "clusterrebootd lock status --watch -o json",
+                "a document a line, at every change",
+            ),
+            example(
+                "clusterrebootd lock unlock node-3 --yes --reason scrapped",
+                "without being asked, with a reason for the history",
+            ),
         ],
         exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
     },
@@ -211,6 +219,10 @@ const LESSONS: &[Lesson] = &[
             example(
                 "clusterrebootd fleet list",
                 "every node, and what it waits for",
+            ),
+            example(
+                "clusterrebootd fleet list -o wide",
+                "with hold, last report, boot and more",
             ),
             example(
                 "clusterrebootd fleet forget node-3",

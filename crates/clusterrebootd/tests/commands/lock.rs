@@ -120,7 +120,7 @@ fn a_hold_is_broken_by_the_nodes_name_only_when_one_is_sure() {
     assert!(stranger.contains("node-b holds no slot"), "{stranger}");
     let unsure = site.refused(&["lock", "unlock", "node-a"]);
     for fact in [
-        "hold 1 of node-a (69d27b356a94476da859461d3a3bc6fd), draining since 2026-03-07T10:00:01Z",
+        "hold 1 of node-a (69d27b356a94476da859461d3a3bc6fd), draining, held since 2026-03-07T10:00:01Z",
         "group: default",
         "boot: boot-1",
         "overdue: no",
@@ -171,8 +171,8 @@ fn a_machine_id_of_two_holders_breaks_neither() {
     site.write(vec![two.claim("2026-03-07T10:00:00Z")]);
     let said = site.refused(&["lock", "unlock", "clone", "--yes"]);
     let choices = "clone may mean 2 holds: choose one of\n  \
-                   one (hold 1 of one (clone), claimed since 2026-03-07T10:00:00Z)\n  \
-                   two (hold 2 of two (clone), claimed since 2026-03-07T10:00:00Z)\n";
+                   one (hold 1 of one (clone), claimed, held since 2026-03-07T10:00:00Z)\n  \
+                   two (hold 2 of two (clone), claimed, held since 2026-03-07T10:00:00Z)\n";
     assert!(said.ends_with(choices), "{said}");
     let said = site.good(&["lock", "unlock", "two", "--yes"]);
     assert!(said.starts_with("broken: hold 2 of two"), "{said}");

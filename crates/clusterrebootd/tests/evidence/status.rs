@@ -201,7 +201,7 @@ fn status_names_who_holds_in_which_phase_and_since_when() {
     for args in [&["status"][..], &["run", "--once"]] {
         let ran = machine.run(args);
         assert_eq!(ran.code, 4, "{args:?}\n{}", ran.stdout);
-        let holder = "lock_unavailable - every slot is taken by n1 (rebooting since ";
+        let holder = "lock_unavailable - every slot is taken by n1 (rebooting, holds since ";
         let (_, at) = ran.stdout.split_once(holder).unwrap_or_default();
         assert!(at.starts_with(minute), "{minute}: {}", ran.stdout);
     }

@@ -119,7 +119,7 @@ fn choice(id: &str, hold: &Hold) -> String {
 
 fn title(hold: &Hold) -> String {
     format!(
-        "hold {} of {} ({}), {} since {}",
+        "hold {} of {} ({}), {}, held since {}",
         hold.number,
         hold.node,
         hold.machine_id,
