@@ -1,14 +1,18 @@
 //! From an endpoint to a connection on which something has said that it is etcd.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError};
+use tokio::io::AsyncBufRead;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -23,10 +27,16 @@ const CHECK_ETCD: &str = "check that this is etcd's client port (2379 unless cha
                           peer port or another program's";
 const CHECK_SCHEME: &str = "check whether etcd wants https:// there, and that this is its client \
                             port (2379 unless changed)";
+const CHECK_TLS: &str = "write http:// if etcd is not encrypted there, or check the port and etcd's \
+                         log";
 const CHECK_AUTHORITY: &str = "check that ca_file holds the authority that signed etcd's \
                                certificate";
 const CHECK_CLIENT: &str = "check that cert_file and key_file are set, not expired, and signed by \
                             an authority in etcd's --trusted-ca-file";
+
+/// How long to wait for a server's first words after the TLS handshake. etcd's come at once; from
+/// others, that wait for ours, nothing is lost but this time.
+const FIRST_WORDS: Duration = Duration::from_millis(300);
 
 /// A connection to one member.
 pub(super) struct Connection {
@@ -112,7 +122,21 @@ async fn shake_hands(
         )
     })?;
     let shaken = TlsConnector::from(config).connect(name, stream).await;
-    shaken.map_err(|error| explain_tls(endpoint, &error))
+    let mut stream = shaken.map_err(|error| explain_tls(endpoint, &error))?;
+    // A server that looks at our certificate last says what it thinks of it in its first words.
+    // Whoever speaks before that may never hear them: an answer to a closed socket wipes them out.
+    let spoke = timeout(FIRST_WORDS, poll_fn(|context| speaks(&mut stream, context))).await;
+    match spoke {
+        Ok(Err(error)) => Err(explain_tls(endpoint, &error)),
+        Ok(Ok(())) | Err(_) => Ok(stream),
+    }
+}
+
+fn speaks<S>(stream: &mut S, context: &mut Context<'_>) -> Poll<io::Result<()>>
+where
+    S: AsyncBufRead + Unpin,
+{
+    Pin::new(stream).poll_fill_buf(context).map_ok(|_| ())
 }
 
 async fn start<S>(stream: S, endpoint: &Endpoint) -> Result<Wire, Obstacle>
@@ -151,7 +175,7 @@ fn explain_broken(endpoint: &Endpoint, error: &(dyn Error + 'static)) -> Obstacl
         return explain_tls(endpoint, io_error);
     }
     if endpoint.tls {
-        let cause = "it speaks TLS, but not HTTP/2";
+        let cause = "it speaks TLS, then hangs up, or does not speak HTTP/2";
         return Obstacle::new(endpoint, cause, CHECK_ETCD);
     }
     let cause = "it accepts a connection and hangs up, or does not speak HTTP/2";
@@ -173,22 +197,20 @@ fn is_hang_up(error: &io::Error) -> bool {
 fn explain_tls(endpoint: &Endpoint, error: &io::Error) -> Obstacle {
     let inner = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
     let Some(error) = inner.and_then(find::<rustls::Error>) else {
+        if let Some(alert) = alert_in(&error.to_string()) {
+            return explain_alert(endpoint, alert);
+        }
         let cause = match is_hang_up(error) {
             true => "it hung up during the TLS handshake".to_owned(),
             false => plain(error),
         };
-        return Obstacle::new(
-            endpoint,
-            cause,
-            "check etcd's log there, and that it speaks TLS",
-        );
+        return Obstacle::new(endpoint, cause, CHECK_TLS);
     };
     match error {
         rustls::Error::InvalidCertificate(flaw) => explain_certificate(endpoint, flaw),
         rustls::Error::AlertReceived(alert) => explain_alert(endpoint, *alert),
         rustls::Error::InvalidMessage(_) => {
-            let check = "write http:// if etcd is not encrypted there, or check the port";
-            Obstacle::new(endpoint, "it does not speak TLS", check)
+            Obstacle::new(endpoint, "it does not speak TLS", CHECK_TLS)
         }
         other => Obstacle::new(
             endpoint,
@@ -252,20 +274,41 @@ fn explain_alert(endpoint: &Endpoint, alert: AlertDescription) -> Obstacle {
     Obstacle::new(endpoint, cause, CHECK_CLIENT).denied()
 }
 
-/// The first error of a kind in a chain of causes, in what input and output errors wrap too.
+/// The alert in a text of rustls: HTTP/2 keeps no more than that of what ends a connection.
+fn alert_in(text: &str) -> Option<AlertDescription> {
+    let (_, name) = text.rsplit_once("received fatal alert: ")?;
+    let known = [
+        AlertDescription::CertificateRequired,
+        AlertDescription::BadCertificate,
+        AlertDescription::UnsupportedCertificate,
+        AlertDescription::CertificateUnknown,
+        AlertDescription::CertificateExpired,
+        AlertDescription::CertificateRevoked,
+        AlertDescription::UnknownCA,
+        AlertDescription::AccessDenied,
+    ];
+    known.into_iter().find(|alert| format!("{alert:?}") == name)
+}
+
+/// The first error of a kind in a chain of causes, through those that tell theirs in a way of
+/// their own.
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
-        let wrapped = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
+        next = behind(error);
     }
     None
+}
+
+fn behind<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    if let Some(wrapping) = error.downcast_ref::<io::Error>() {
+        return Some(wrapping.get_ref()?);
+    }
+    if let Some(http2) = error.downcast_ref::<h2::Error>() {
+        return Some(http2.get_io()?);
+    }
+    error.source()
 }

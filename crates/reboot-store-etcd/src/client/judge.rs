@@ -51,11 +51,11 @@ pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &
     }
     let text = status.message();
     let says = |known: &&str| text.contains(*known);
-    if NOT_TAKEN.iter().any(|known| says(known)) {
+    if NOT_TAKEN.iter().any(says) {
         let check = "check that most members of the cluster are up and reach each other";
         return Setback::Elsewhere(Obstacle::new(endpoint, text, check));
     }
-    if STALE_LOGIN.iter().any(|known| says(known)) || status.code() == Code::Unauthenticated {
+    if STALE_LOGIN.iter().any(says) || status.code() == Code::Unauthenticated {
         return Setback::LogIn;
     }
     if text.contains("requested lease not found") {

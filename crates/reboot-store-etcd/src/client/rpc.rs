@@ -146,7 +146,7 @@ impl Extras {
         if let Some(token) = self.token {
             metadata.insert("token", token);
         }
-        tonic::Request::from_parts(metadata, http::Extensions::new().into(), message)
+        tonic::Request::from_parts(metadata, http::Extensions::new(), message)
     }
 }
 
@@ -165,13 +165,24 @@ impl Service<Request<Body>> for Sender {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let answer = self.0.try_send_request(request);
         Box::pin(async move {
-            answer.await.map_err(|mut error| Broken {
+            answer.await.map_err(|mut error| {
                 // What we get back never left.
-                sent: error.take_message().is_none(),
-                cause: error.into_error(),
+                let returned = error.take_message().is_some();
+                let cause = error.into_error();
+                Broken {
+                    sent: !returned && !was_refused(&cause),
+                    cause,
+                }
             })
         })
     }
+}
+
+/// Whether the member says that it did not look at the call (RFC 9113, section 8.7).
+fn was_refused(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    let http2 = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    http2.is_some_and(|error| error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 // === impl Broken ===

@@ -284,7 +284,7 @@ impl Op {
                 count_only,
                 limit,
                 min_mod_revision,
-            } => Request::RequestRange(pb::RangeRequest {
+            } => Request::Range(pb::RangeRequest {
                 key,
                 range_end: end.unwrap_or_default(),
                 limit,
@@ -292,10 +292,8 @@ impl Op {
                 count_only,
                 min_mod_revision,
             }),
-            Self::Put { key, value, lease } => {
-                Request::RequestPut(pb::PutRequest { key, value, lease })
-            }
-            Self::Delete { key, end } => Request::RequestDeleteRange(pb::DeleteRangeRequest {
+            Self::Put { key, value, lease } => Request::Put(pb::PutRequest { key, value, lease }),
+            Self::Delete { key, end } => Request::DeleteRange(pb::DeleteRangeRequest {
                 key,
                 range_end: end.unwrap_or_default(),
             }),
@@ -325,12 +323,12 @@ impl TxnAnswer {
 impl OpResult {
     fn decode(op: pb::ResponseOp) -> Option<Self> {
         Some(match op.response? {
-            Response::ResponseRange(range) => Self::Range {
+            Response::Range(range) => Self::Range {
                 kvs: range.kvs.into_iter().map(KeyValue::decode).collect(),
                 count: range.count,
             },
-            Response::ResponsePut(_) => Self::Put,
-            Response::ResponseDeleteRange(delete) => Self::Delete {
+            Response::Put(_) => Self::Put,
+            Response::DeleteRange(delete) => Self::Delete {
                 deleted: delete.deleted,
             },
         })
