@@ -53,6 +53,11 @@ const NEEDS: &[Need] = &[
         why: "does to etcd what its operators do",
     },
     Need {
+        program: "setpriv",
+        packages: &["util-linux"],
+        why: "has the kernel end what a test started when the test is gone",
+    },
+    Need {
         program: "script",
         packages: &["bsdutils"],
         why: "gives the binary a terminal",
