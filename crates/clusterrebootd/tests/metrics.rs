@@ -25,6 +25,7 @@ fn eventful() -> Metrics {
     metrics.cooldown_changed(Activity::Cleared, CheckResult::Error);
     metrics.cluster_health_checked(Phase::PostLock, Reading::Skipped);
     metrics.cluster_health_updated(Phase::Heartbeat, HealthState::Healthy, Publication::Success);
+    metrics.store_lost(1_800_000_000);
     metrics
 }
 

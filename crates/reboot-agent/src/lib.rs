@@ -16,5 +16,5 @@ pub use failpoints::Failpoints;
 #[cfg(debug_assertions)]
 pub use failpoints::ParseError;
 pub use node::{Method, Node};
-pub use observer::Observer;
+pub use observer::{Errand, Observer};
 pub use shell::{Control, Shell};

@@ -5,7 +5,7 @@ use crate::desk::{Desk, STORE_TIMEOUT};
 use crate::failpoints::{Failpoints, look_name};
 use crate::hands::Hands;
 use crate::node::Node;
-use crate::observer::Observer;
+use crate::observer::{self, Observer};
 use crate::report::{Report, send};
 use jiff::Timestamp;
 use reboot_core::agent::{Agent, Effect, Event, Half, Input, Look, News, Now};
@@ -155,6 +155,9 @@ impl Shell {
     }
 
     fn take(&mut self, event: Event) {
+        if let Some((errand, answer)) = observer::answer(&event) {
+            self.observer.store_answered(errand, answer);
+        }
         let now = Now {
             boot_ms: boot_millis(),
             wall: Timestamp::now(),

@@ -1,5 +1,6 @@
 //! One diagnostic pass, and its report: what `status` and `run --once` print.
 
+use super::reach::{Notice, StoreTrouble};
 use super::unreachable::Unreachable;
 use super::{agent_settings, identify, node, open_store, run};
 use crate::cli::OutputFormat;
@@ -7,9 +8,10 @@ use crate::config::{Settings, StoreSettings};
 use crate::exit::ExitCode;
 use crate::report::{detector_json, detector_text, script_json, script_text};
 use anyhow::Result;
-use reboot_agent::{Failpoints, Method, Observer, Shell};
+use reboot_agent::{Errand, Failpoints, Method, Observer, Shell};
 use reboot_core::agent::{Agent, Ending, Half, Mode, News, Notebook, ScriptPhase};
 use reboot_core::outcome::Report;
+use reboot_core::write::Trouble;
 use reboot_host::detector::DetectorReport;
 use reboot_host::script::HealthRun;
 use reboot_store::Store;
@@ -26,6 +28,8 @@ struct Findings {
     lock: Option<String>,
     blockers: Vec<String>,
     troubles: Vec<String>,
+    /// What the daemon that runs on this node says of the store.
+    daemon: Option<StoreTrouble>,
 }
 
 #[derive(Clone, Default)]
@@ -65,11 +69,12 @@ pub(crate) async fn diagnose(
     let Some(report) = &agent.report else {
         return Ok((String::new(), exit));
     };
-    let findings = collector
+    let mut findings = collector
         .0
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
+    findings.daemon = Notice::read(&settings.run_dir);
     let text = match output {
         OutputFormat::Text => as_text(&findings, report, &planned),
         OutputFormat::Json => as_json(&findings, report, &planned, exit),
@@ -116,6 +121,7 @@ fn as_json(findings: &Findings, report: &Report, planned: &str, exit: ExitCode) 
         "lock": findings.lock,
         "cluster_health": findings.blockers,
         "troubles": findings.troubles,
+        "daemon_store_trouble": findings.daemon,
         "reboot_command": planned,
         "dry_run": true,
     });
@@ -140,6 +146,12 @@ fn as_text(findings: &Findings, report: &Report, planned: &str) -> String {
     }
     for trouble in &findings.troubles {
         push(&mut text, format_args!("trouble: {trouble}\n"));
+    }
+    if let Some(trouble) = &findings.daemon {
+        push(
+            &mut text,
+            format_args!("the daemon of this node {}\n", trouble.line()),
+        );
     }
     push(
         &mut text,
@@ -200,6 +212,8 @@ impl Observer for Collector {
     fn script_ran(&mut self, phase: ScriptPhase, run: &HealthRun) {
         self.note(|it| it.health.push((phase, run.clone())));
     }
+
+    fn store_answered(&mut self, _: Errand, _: Result<(), &Trouble>) {}
 
     fn stepped(&mut self, _: &Agent) {}
 }

@@ -4,6 +4,7 @@ mod assemble;
 mod diagnose;
 mod failpoints;
 mod observe;
+mod reach;
 mod run;
 mod signals;
 mod stores;

@@ -1,5 +1,6 @@
 //! What the agent does, as log events and metrics: the one place that knows both.
 
+use super::reach::{Change, Notice, Reach};
 use super::systemd::ServiceManager;
 use crate::config::LogLevel;
 use crate::logs::{Event, Fields, Log};
@@ -8,12 +9,14 @@ use crate::metrics::{
     Reading, Switch, WindowState,
 };
 use crate::report::{detector_json, script_json};
-use reboot_agent::Observer;
+use jiff::Timestamp;
+use reboot_agent::{Errand, Observer};
 use reboot_core::agent::{Agent, Ending, Half, News, ScriptPhase, Stage, Step};
 use reboot_core::need::Detection;
 use reboot_core::outcome::{Outcome, Report};
 use reboot_core::policy::Standing;
 use reboot_core::window::Verdict;
+use reboot_core::write::Trouble;
 use reboot_host::detector::{DetectorReport, DetectorResult};
 use reboot_host::script::HealthRun;
 use serde_json::{Value, json};
@@ -24,6 +27,8 @@ pub(crate) struct Teller {
     log: Log,
     metrics: Metrics,
     manager: ServiceManager,
+    reach: Reach,
+    notice: Notice,
     detectors: Vec<Value>,
     /// When a slot was asked for, or given back, and no answer has come yet.
     asked: Option<Instant>,
@@ -32,11 +37,13 @@ pub(crate) struct Teller {
 // === impl Teller ===
 
 impl Teller {
-    pub(crate) fn new(log: Log, metrics: Metrics, manager: ServiceManager) -> Self {
+    pub(crate) fn new(log: Log, metrics: Metrics, notice: Notice) -> Self {
         Self {
             log,
             metrics,
-            manager,
+            manager: ServiceManager::default(),
+            reach: Reach::default(),
+            notice,
             detectors: Vec::new(),
             asked: None,
         }
@@ -129,6 +136,14 @@ impl Observer for Teller {
         }
     }
 
+    fn store_answered(&mut self, errand: Errand, answer: Result<(), &Trouble>) {
+        let change = self.reach.answered(errand, answer, Timestamp::now());
+        self.store_changed(change);
+        if self.reach.trouble().is_none() {
+            self.metrics.store_reached();
+        }
+    }
+
     fn detector_ran(&mut self, half: Half, report: &DetectorReport) {
         let finding = match &report.result {
             DetectorResult::Clear => Finding::Clear,
@@ -169,7 +184,7 @@ impl Observer for Teller {
         if is_releasing && self.asked.is_none() {
             self.asked = Some(Instant::now());
         }
-        self.manager.tell(agent);
+        self.manager.tell(agent, self.reach.trouble());
     }
 }
 
@@ -362,9 +377,34 @@ impl Teller {
         self.info(event, message, json!({"step": name, "hold": hold}));
     }
 
-    fn outcome(&self, report: &Report, agent: &Agent) {
+    fn store_changed(&mut self, change: Option<Change>) {
+        let Some(change) = change else { return };
+        let now = self.reach.trouble();
+        self.notice.leave(now);
+        match change {
+            Change::Still(_) => {}
+            Change::Lost(trouble) => {
+                self.metrics.store_lost(trouble.since.as_second());
+                let fields = json!({"reachable": false, "kind": trouble.kind,
+                    "since": trouble.since, "error": trouble.cause});
+                self.warn(Event::StoreStatus, &trouble.line(), fields);
+            }
+            Change::Back(trouble) => {
+                let secs = Timestamp::now().duration_since(trouble.since).as_secs();
+                let fields = json!({"reachable": true, "since": trouble.since, "seconds": secs});
+                let message = format!("the store can be used again, after {secs} s");
+                self.info(Event::StoreStatus, &message, fields);
+            }
+        }
+    }
+
+    fn outcome(&mut self, report: &Report, agent: &Agent) {
         let status = report.outcome.name();
         self.metrics.pass_ended(status);
+        if !matches!(report.outcome, Outcome::LockUnavailable | Outcome::Error) {
+            let change = self.reach.passed();
+            self.store_changed(change);
+        }
         let reasons: Vec<Value> = report
             .blockers
             .iter()

@@ -2,6 +2,7 @@
 
 use super::failpoints::failpoints;
 use super::observe::Teller;
+use super::reach::Notice;
 use super::signals::{Signals, Wish};
 use super::systemd::ServiceManager;
 use super::{CONTROLS_MAX, agent_settings, identify, node, open_store, read_notebook, take_lock};
@@ -64,7 +65,8 @@ pub(crate) async fn serve(settings: Settings, args: &RunArgs, log: Log) -> Resul
             Fields::new(),
         );
     }
-    let observer = Box::new(Teller::new(log.clone(), metrics, ServiceManager::default()));
+    let notice = Notice::new(&settings.run_dir);
+    let observer = Box::new(Teller::new(log.clone(), metrics, notice));
     let (controls, inbox) = mpsc::channel(CONTROLS_MAX);
     let life = Shell::new(agent, machine, store, observer, failpoints()?).run(inbox);
     log.event(

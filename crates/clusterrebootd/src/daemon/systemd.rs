@@ -1,5 +1,6 @@
 //! The service manager: readiness, status text, watchdog. Nothing happens without one.
 
+use super::reach::StoreTrouble;
 use reboot_core::agent::Agent;
 use std::time::Duration;
 
@@ -23,12 +24,13 @@ impl ServiceManager {
     }
 
     /// What the agent does, when that has changed.
-    pub(crate) fn tell(&mut self, agent: &Agent) {
+    pub(crate) fn tell(&mut self, agent: &Agent, trouble: Option<&StoreTrouble>) {
         let outcome = agent
             .report
             .as_ref()
             .map_or("", |report| report.outcome.name());
-        let text = format!("{} {outcome}", agent.activity());
+        let trouble = trouble.map_or(String::new(), |it| format!("; {}", it.line()));
+        let text = format!("{} {outcome}{trouble}", agent.activity());
         if text != self.said {
             notify(&[sd_notify::NotifyState::Status(&text)]);
             self.said = text;

@@ -8,6 +8,7 @@ use super::process::ProcessCollector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ struct Shared {
     cooldown_clears: Counters<1>,
     cluster_health_checks: Counters<2>,
     cluster_health_updates: Counters<3>,
+    store_up: Family<Labels<0>, Gauge>,
+    store_down_since: Family<Labels<0>, Gauge>,
 }
 
 /// Names and values; the methods take typed ones, so none but the contract's get in.
@@ -131,6 +134,16 @@ impl Metrics {
                 registry,
                 "cluster_health_updates",
                 "Publications of this node's health",
+            ),
+            store_up: gauges(
+                registry,
+                "store_up",
+                "1 while the store can be used, 0 while not",
+            ),
+            store_down_since: gauges(
+                registry,
+                "store_down_since_timestamp_seconds",
+                "Since when the store cannot be used, 0 while it can",
             ),
             registry: root,
         };
@@ -242,6 +255,22 @@ impl Metrics {
             .inc();
     }
 
+    /// The store can be used.
+    pub fn store_reached(&self) {
+        self.set_store(1, 0);
+    }
+
+    /// The store cannot be used since this Unix time, in seconds.
+    pub fn store_lost(&self, since_secs: i64) {
+        self.set_store(0, since_secs);
+    }
+
+    fn set_store(&self, up: i64, since_secs: i64) {
+        self.shared.store_up.get_or_create(&[]).set(up);
+        let since = self.shared.store_down_since.get_or_create(&[]);
+        since.set(since_secs);
+    }
+
     /// All metrics as a scraper reads them.
     pub fn render(&self, exposition: Exposition) -> String {
         let mut text = String::new();
@@ -256,6 +285,13 @@ impl Metrics {
 
 fn counters<const N: usize>(registry: &mut Registry, name: &str, help: &str) -> Counters<N> {
     let family = Counters::<N>::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+/// One without labels, which is not there before anything is known.
+fn gauges(registry: &mut Registry, name: &str, help: &str) -> Family<Labels<0>, Gauge> {
+    let family = Family::default();
     registry.register(name, help, family.clone());
     family
 }

@@ -1,7 +1,8 @@
-//! A bench of machines on one embedded store. It waits for facts by inotify, never by the clock
+//! A bench of machines on one store. It waits for facts by inotify, never by the clock
 //! alone: whatever a daemon does leaves a trace in a file below the bench's directory.
 
 use crate::machine::Machine;
+use crate::place::Place;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use reboot_core::fleet::Fleet;
@@ -9,11 +10,11 @@ use reboot_core::group::{Action, Hold, Phase, Request};
 use reboot_core::id::{GroupName, NodeName, RequestId};
 use reboot_core::policy::Standing;
 use reboot_core::write::{Write, Written};
-use reboot_store::embedded::{EmbeddedStore, Options};
 use reboot_store::{Interest, Store};
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -24,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Bench {
     root: TempDir,
     store_dir: PathBuf,
+    place: Place,
     inotify: Inotify,
     runtime: tokio::runtime::Runtime,
 }
@@ -32,6 +34,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::at(Place::new)
+    }
+
+    /// A bench whose store is made for a directory, in which something must change with it.
+    pub(crate) fn at(place: impl FnOnce(&Path) -> Place) -> Self {
         let root = tempfile::tempdir().unwrap();
         let store_dir = root.path().join("store");
         fs::create_dir(&store_dir).unwrap();
@@ -41,9 +48,11 @@ impl Bench {
             .enable_all()
             .build()
             .unwrap();
+        let place = place(&store_dir);
         let bench = Self {
             root,
             store_dir,
+            place,
             inotify,
             runtime,
         };
@@ -133,8 +142,14 @@ impl Bench {
 // === impl Bench: the store ===
 
 impl Bench {
-    fn store(&self) -> EmbeddedStore {
-        EmbeddedStore::open(&self.store_path(), Options::default()).unwrap()
+    fn store(&self) -> Arc<dyn Store> {
+        let _within = self.runtime.enter();
+        self.place.open()
+    }
+
+    /// The value of the key `store`.
+    pub(crate) fn store_setting(&self) -> String {
+        self.place.setting()
     }
 
     /// The fleet as the store shows it now.

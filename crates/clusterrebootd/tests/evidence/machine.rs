@@ -80,10 +80,7 @@ impl Machine {
             ("run_dir", at("run")),
             ("boot_id_file", at("boot_id")),
             ("machine_id_file", at("machine-id")),
-            (
-                "store",
-                format!("{{embedded: {{path: {}}}}}", bench.store_path().display()),
-            ),
+            ("store", bench.store_setting()),
         ];
         let keys = keys.map(|(key, value)| (key.to_owned(), value));
         let mut machine = Self {

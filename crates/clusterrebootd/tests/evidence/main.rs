@@ -15,6 +15,7 @@ mod hooks;
 mod machine;
 mod operators;
 mod peers;
+mod place;
 mod reload;
 mod scripts;
 mod status;

@@ -13,6 +13,8 @@ mod lives;
 #[path = "../evidence/machine.rs"]
 mod machine;
 mod pair;
+#[path = "../evidence/place.rs"]
+mod place;
 #[allow(dead_code)] // as above
 #[path = "../evidence/scripts.rs"]
 mod scripts;

@@ -1,0 +1,34 @@
+//! The running binary on real etcd: what it does on the embedded store it does there, test by
+//! test, and what only a store on the network can go through.
+
+#![allow(clippy::unwrap_used, missing_docs)] // a test fails best where it fails
+
+#[allow(dead_code)] // shared with the evidence, which uses all of it
+#[path = "../evidence/bench.rs"]
+mod bench;
+#[path = "../evidence/command.rs"]
+mod command;
+#[path = "../evidence/crashes.rs"]
+mod crashes;
+#[path = "../evidence/doubles.rs"]
+mod doubles;
+#[path = "../evidence/fleets.rs"]
+mod fleets;
+#[path = "../evidence/gates.rs"]
+mod gates;
+#[path = "../evidence/hooks.rs"]
+mod hooks;
+mod lab;
+#[allow(dead_code)] // as above
+#[path = "../evidence/machine.rs"]
+mod machine;
+#[path = "../evidence/operators.rs"]
+mod operators;
+#[path = "../evidence/peers.rs"]
+mod peers;
+mod place;
+#[allow(dead_code)] // as above
+#[path = "../evidence/scripts.rs"]
+mod scripts;
+#[path = "../evidence/status.rs"]
+mod status;
