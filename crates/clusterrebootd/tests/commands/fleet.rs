@@ -41,6 +41,7 @@ fn a_reboot_counts_and_a_silent_node_is_stale() {
         node.claim("2026-03-07T10:00:00Z"),
         node.fence("2026-03-07T10:00:01Z", 1),
     ]);
+    site.wait_until_stale("node-a");
     let list = site.json(&["fleet", "list", "-o", "json"]);
     assert_eq!(list["nodes"][0]["reboots_last_day"], 1);
     assert_eq!(list["nodes"][0]["fresh"], false);
@@ -83,6 +84,7 @@ fn only_a_node_that_is_gone_is_forgotten() {
 fn a_stale_node_is_forgotten_when_one_is_sure() {
     let site = Site::new();
     site.write(vec![Node::new("node-a", "a").report(0, true)]);
+    site.wait_until_stale("node-a");
     let unsure = site.refused(&["fleet", "forget", "node-a"]);
     assert!(
         unsure.contains("node-a: stale, last report: 2026-03-07"),
@@ -144,6 +146,7 @@ fn pauses_and_an_overdue_hold_are_shown() {
         lost.claim("2026-03-07T10:00:00Z"),
         lost.fence_within(0, "2026-03-07T10:00:01Z", 1),
     ]);
+    site.wait_until_overdue();
     site.good(&["lock", "pause", "--reason", "release day"]);
     site.good(&["lock", "pause", "--reason", "index", "--group", "default"]);
     let table = site.good(&["fleet", "list"]);

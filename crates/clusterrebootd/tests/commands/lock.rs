@@ -68,6 +68,7 @@ fn who_is_overdue_and_who_waits_is_told() {
         lost.fence_within(0, "2026-03-07T10:00:01Z", 1),
         next.join("2026-03-07T10:00:02.9Z"),
     ]);
+    site.wait_until_overdue();
     let wide = site.good(&["lock", "status", "-o", "wide"]);
     assert!(wide.contains("a           lost  rebooting  1 "), "{wide}");
     assert!(wide.contains("  boot-1  OVERDUE\n\n"), "{wide}");

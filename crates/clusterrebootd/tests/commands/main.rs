@@ -3,10 +3,12 @@
 // A test fails best where it fails, and its functions need no documentation.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod asking;
 mod beside;
 mod fleet;
 mod history;
 mod lock;
+mod place;
 mod plan;
 mod rebootlockctl;
 mod site;

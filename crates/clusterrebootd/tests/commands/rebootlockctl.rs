@@ -1,7 +1,7 @@
 //! `rebootlockctl`: the same program by the name that scripts of old call.
 
+use crate::asking::Asking;
 use crate::site::{MACHINE, Node, Site};
-use crate::terminal::Asking;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,5 +1,6 @@
 //! A configuration, the store it names, and nodes that live in it.
 
+use crate::place::Place;
 use assert_cmd::Command;
 use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::{Fleet, Health, NodeRecord};
@@ -8,8 +9,7 @@ use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, Sessi
 use reboot_core::line::Ticket;
 use reboot_core::undo::Undo;
 use reboot_core::write::{Write, Written};
-use reboot_store::embedded::{EmbeddedStore, Options};
-use reboot_store::{Interest, Store};
+use reboot_store::Interest;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,19 +24,20 @@ const LONG_MS: u64 = 3_600_000;
 /// A directory with a configuration and the store it names.
 pub(crate) struct Site {
     dir: tempfile::TempDir,
+    place: Place,
 }
 
 // === impl Site ===
 
 impl Site {
     pub(crate) fn new() -> Self {
-        let site = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new(dir.path());
+        let site = Self { dir, place };
         let config = format!(
-            "node_name: node-a\nhealth_script: /bin/true\nstore: {{embedded: {{path: {}}}}}\n\
+            "node_name: node-a\nhealth_script: /bin/true\nstore: {}\n\
              reboot_required_detectors: [{{type: file, path: /nonexistent}}]\n",
-            site.store().display()
+            site.place.setting()
         );
         fs::write(site.config(), config).unwrap();
         site
@@ -80,7 +81,7 @@ impl Site {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let store = EmbeddedStore::open(&self.store(), Options::default()).unwrap();
+            let store = self.place.open();
             let mut answers = Vec::new();
             for write in writes {
                 answers.push(store.write(write).await.unwrap());
@@ -95,22 +96,47 @@ impl Site {
             .enable_all()
             .build()
             .unwrap();
-        let interest = Interest {
-            group: GroupName::default(),
-            node: NodeName::new("bench").unwrap(),
+        let group = GroupName::default();
+        // Nobody hears as much as the first of the line.
+        let interest = |fleet: &Fleet| {
+            let entry = fleet.groups.get(&group);
+            let first = entry.and_then(|entry| entry.line.tickets().first());
+            let node = first.map(|ticket| ticket.node.clone());
+            Interest {
+                group: group.clone(),
+                node: node.unwrap_or_else(|| NodeName::new("bench").unwrap()),
+            }
         };
         let seen = async {
-            let store = EmbeddedStore::open(&self.store(), Options::default()).unwrap();
+            let store = self.place.open();
             loop {
                 let fleet = store.look().await.unwrap();
                 if fact(&fleet) {
                     return;
                 }
-                store.changed(&interest, fleet.revision).await.unwrap();
+                store
+                    .changed(&interest(&fleet), fleet.revision)
+                    .await
+                    .unwrap();
             }
         };
         let seen = runtime.block_on(async { tokio::time::timeout(PATIENCE, seen).await });
         assert!(seen.is_ok(), "{what}: not in time");
+    }
+
+    /// Blocks until the lease of a node's record has ended; some stores have none that short.
+    pub(crate) fn wait_until_stale(&self, node: &str) {
+        let node = NodeName::new(node).unwrap();
+        self.wait_in_store("its record is stale", |fleet| !fleet.nodes[&node].is_fresh);
+    }
+
+    /// Blocks until some hold of the default group is overdue.
+    pub(crate) fn wait_until_overdue(&self) {
+        self.wait_in_store("a hold is overdue", |fleet| {
+            let entry = &fleet.groups[&GroupName::default()];
+            let mut holds = entry.group.holds.iter();
+            holds.any(|hold| entry.is_overdue(hold))
+        });
     }
 
     /// Runs a command without naming the configuration.

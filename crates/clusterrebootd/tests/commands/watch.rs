@@ -176,6 +176,7 @@ fn colours_are_for_terminals_and_for_who_wants_them() {
         lost.claim("2026-03-07T10:00:00Z"),
         lost.fence_within(0, "2026-03-07T10:00:01Z", 1),
     ]);
+    site.wait_until_overdue();
     for arguments in [&["lock", "status", "-o", "wide"][..], &["fleet", "list"]] {
         let plain = site.good(arguments);
         assert!(!plain.contains('\u{1b}'), "{plain}");
