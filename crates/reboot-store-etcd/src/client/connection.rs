@@ -77,8 +77,10 @@ impl Connection {
                 start(TokioIo::new(stream), endpoint).await?
             }
         };
-        let is_etcd = wire.unary(pb::StatusRequest {}, Extras::default()).await;
-        is_etcd.map_err(|status| explain_first_call(endpoint, &status))?;
+        match wire.unary(pb::StatusRequest {}, Extras::default()).await {
+            Err(status) if !is_etcd(&status) => return Err(explain_first_call(endpoint, &status)),
+            _ => {}
+        }
         Ok(Self {
             endpoint: endpoint.clone(),
             index,
@@ -152,6 +154,11 @@ where
     })?;
     let started = Wire::start(stream, origin).await;
     started.map_err(|error| explain_broken(endpoint, &error))
+}
+
+/// Whether a refusal is etcd's own: that is as good a sign of life as an answer.
+fn is_etcd(status: &Status) -> bool {
+    status.code() != Code::Unavailable && status.message().starts_with("etcdserver: ")
 }
 
 /// Why the first call got no answer, where etcd would have given one to anybody.

@@ -14,8 +14,8 @@ pub enum Fault {
     /// The login or a permission is missing. It did not happen.
     #[error("{0}")]
     Denied(String),
-    /// etcd has no space left. The member that notices it first has already done what was asked,
-    /// so it may have happened: look before deciding.
+    /// etcd has no space left. A member may notice only after it did what was asked, so it may
+    /// have happened: look before deciding.
     #[error("{0}")]
     NoSpace(String),
     /// The lease that was named is gone. It did not happen.

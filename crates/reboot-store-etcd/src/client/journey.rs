@@ -34,6 +34,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait between rounds at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// A time limit beyond this is as good as none, and can still be added to the clock.
+const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A call under way: how long it may take, and what came in its way so far.
 struct Journey {
     deadline: Instant,
@@ -155,7 +158,7 @@ impl Inner {
 impl Journey {
     fn new(timeout: Duration) -> Self {
         Self {
-            deadline: Instant::now() + timeout,
+            deadline: Instant::now() + timeout.min(LONGEST_CALL),
             obstacles: Obstacles::default(),
             asked: 0,
             pause: FIRST_PAUSE,

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::obstacle::{Obstacle, Obstacles};
 use super::options::Tls;
-use super::tls::Certificates;
+use super::tls::{Certificates, LOOK_INTERVAL};
 
 /// The endpoints, and the connection in use.
 pub(super) struct Pool {
@@ -26,6 +26,9 @@ struct State {
     current: Option<Arc<Connection>>,
     /// The endpoint to try first.
     first: usize,
+    /// Until when the connection in use will do, though its certificates are of yesterday: a
+    /// better one could not be had.
+    will_do_until: Option<Instant>,
 }
 
 // === impl Pool ===
@@ -39,6 +42,7 @@ impl Pool {
             state: Mutex::new(State {
                 current: None,
                 first: anywhere(endpoints.len()),
+                will_do_until: None,
             }),
             connecting: tokio::sync::Mutex::new(None),
             endpoints: endpoints.into_iter().map(Arc::new).collect(),
@@ -95,13 +99,19 @@ impl Pool {
 
     /// The connection in use, while it is open and was made with the certificates of today.
     fn usable(&self) -> Option<Arc<Connection>> {
-        let connection = self.state().current.clone()?;
+        let (connection, will_do_until) = {
+            let state = self.state();
+            (state.current.clone()?, state.will_do_until)
+        };
         if connection.wire.is_closed() {
             return None;
         }
         let Some(used) = &connection.tls else {
             return Some(connection);
         };
+        if will_do_until.is_some_and(|until| Instant::now() < until) {
+            return Some(connection);
+        }
         let current = self.certificates.as_ref()?.current().ok()?;
         Arc::ptr_eq(used, &current).then_some(connection)
     }
@@ -117,6 +127,7 @@ impl Pool {
                     let mut state = self.state();
                     state.current = Some(connection.clone());
                     state.first = index;
+                    state.will_do_until = None;
                     return Ok(connection);
                 }
                 Err(obstacle) => obstacles.add(obstacle),
@@ -131,10 +142,11 @@ impl Pool {
     /// A connection made with yesterday's certificates is better than none.
     fn keep_old(&self, obstacles: Obstacles) -> Result<Arc<Connection>, Obstacles> {
         let mut state = self.state();
-        if let Some(old) = &state.current
+        if let Some(old) = state.current.clone()
             && !old.wire.is_closed()
         {
-            return Ok(old.clone());
+            state.will_do_until = Some(Instant::now() + LOOK_INTERVAL);
+            return Ok(old);
         }
         state.current = None;
         Err(obstacles)

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::options::Tls;
 
 /// How often files are looked at, at most.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where certificates come from.
 pub(super) struct Certificates {

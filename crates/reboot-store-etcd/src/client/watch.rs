@@ -111,12 +111,11 @@ impl Watch {
         while acknowledged < ranges {
             let answer = answers.message().await.map_err(NoWatch::Status)?;
             let answer = answer.ok_or(NoWatch::Over)?;
-            if answer.created && answer.canceled {
+            if answer.created && answer.canceled && answer.compact_revision == 0 {
                 return Err(NoWatch::Canceled(answer));
             }
-            if answer.created {
-                acknowledged += 1;
-            } else {
+            acknowledged += usize::from(answer.created);
+            if !answer.created || answer.canceled {
                 early.push_back(answer);
             }
         }

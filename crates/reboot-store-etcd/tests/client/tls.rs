@@ -319,6 +319,45 @@ async fn a_changed_certificate_is_used_before_long_and_no_call_fails() {
     assert_eq!(kvs(&read, 0)[0].value, b"3");
 }
 
+/// A certificate that etcd does not take replaces a good one: what works goes on working, until
+/// the connection ends; then the refusal is told.
+#[tokio::test]
+async fn a_changed_certificate_that_etcd_refuses_costs_no_call() {
+    let mut secure = Secure::start(HOSTS, Validity::Now, true).await;
+    let used = secure
+        .authority
+        .client("used", "node", Validity::Now)
+        .unwrap();
+    let expired = secure
+        .authority
+        .client("old", "node", Validity::Expired)
+        .unwrap();
+    let client = works(secure.options(Some(secure.trusting(Some(&used))))).await;
+    copy(&expired, &used);
+    let began = tokio::time::Instant::now();
+    let mut slow = 0;
+    while began.elapsed() < Duration::from_secs(7) {
+        let asked = tokio::time::Instant::now();
+        client.txn(always([put("/a", "2")])).await.unwrap();
+        slow += u32::from(asked.elapsed() > Duration::from_millis(200));
+    }
+    assert!(slow < 20, "{slow} calls waited for another connection");
+    secure.etcd.restart(0).unwrap();
+    secure.etcd.wait_healthy().await.unwrap();
+    let fault = loop {
+        match client.txn(always([get("/a")])).await {
+            // The old connection may not have noticed yet.
+            Ok(_) => {}
+            Err(fault) => break fault,
+        }
+    };
+    says(
+        &fault,
+        &secure.etcd.endpoints()[0],
+        &["client certificate", "not expired"],
+    );
+}
+
 #[tokio::test]
 async fn a_changed_authority_is_trusted_at_the_next_connection() {
     let secure = Secure::start(HOSTS, Validity::Now, false).await;
