@@ -121,7 +121,8 @@ fn a_hold_is_broken_by_the_nodes_name_only_when_one_is_sure() {
     assert!(stranger.contains("node-b holds no slot"), "{stranger}");
     let unsure = site.refused(&["lock", "unlock", "node-a"]);
     for fact in [
-        "hold 1 of node-a (69d27b356a94476da859461d3a3bc6fd), draining, held since 2026-03-07T10:00:01Z",
+        "hold 1 of node-a (69d27b356a94476da859461d3a3bc6fd), ",
+        "draining, held since 2026-03-07T10:00:01Z",
         "group: default",
         "boot: boot-1",
         "overdue: no",

@@ -17,6 +17,7 @@ mod operators;
 mod peers;
 mod place;
 mod reload;
+mod restores;
 mod scripts;
 mod status;
 mod voices;

@@ -92,7 +92,10 @@ fn a_file_that_names_another_number_of_slots_changes_nothing_and_is_told() {
     bench.wait("the second waits", || {
         machines[1].last_outcome() == "lock_unavailable"
     });
-    assert!(machines[1].says("the group has 1 slots, this node's file says 2"));
+    let both = "the group has 1 slots, this node's file says 2";
+    assert!(machines[1].says(both));
+    let ran = machines[1].run(&["status"]);
+    assert!(ran.stdout.contains(both), "{}", ran.stdout);
     assert_eq!(machines[1].calls(), 0);
 }
 
