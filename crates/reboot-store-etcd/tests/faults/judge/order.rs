@@ -1,0 +1,84 @@
+//! Requests happened once or not at all, and in an order that real time allows.
+
+use super::{Case, Rule};
+use crate::journal::Outcome;
+use std::collections::BTreeMap;
+
+// === impl Case ===
+
+impl Case<'_> {
+    pub(super) fn judge_order(&mut self) {
+        self.judge_counts();
+        for name in crate::groups() {
+            self.judge_real_time(&name);
+        }
+    }
+
+    fn judge_counts(&mut self) {
+        let mut commits = BTreeMap::<&str, u64>::new();
+        for commit in self.commits.values().flatten() {
+            if let Some(at) = &commit.at {
+                *commits.entry(at).or_default() += 1;
+            }
+        }
+        let mut wrong = Vec::new();
+        let mut open_and_done = 0;
+        for (at, asked) in &self.asked {
+            let done = commits.get(at).copied().unwrap_or(0);
+            let is_granted = asked.granted().is_some();
+            let may_be = match (is_granted, asked.is_open()) {
+                (true, _) => 1..=1,
+                (false, true) => 0..=1,
+                (false, false) => 0..=0,
+            };
+            open_and_done += u64::from(asked.is_open() && done > 0);
+            if !may_be.contains(&done) {
+                let outcomes: Vec<&Outcome> = asked.tries.iter().map(|it| &it.outcome).collect();
+                let request = asked.request;
+                wrong.push(format!(
+                    "{request:?} was committed {done} times: {outcomes:?}"
+                ));
+            }
+        }
+        self.verdict.figures.unknown_committed = open_and_done;
+        for text in wrong {
+            self.object(Rule::Once, text);
+        }
+    }
+
+    /// A commit that comes later must not have been granted before an earlier one was asked for.
+    fn judge_real_time(&mut self, name: &reboot_core::id::GroupName) {
+        let mut newest = None;
+        let mut wrong = Vec::new();
+        for commit in &self.commits[name] {
+            let Some(asked) = self.request_of(commit) else {
+                continue;
+            };
+            let at = commit.after.revision;
+            if let (Some(newest), Some(granted)) = (newest, asked.granted())
+                && granted < newest
+            {
+                wrong.push(format!(
+                    "group {name} at revision {at}: granted at {granted:?}, yet it comes after a \
+                     commit that was asked for at {newest:?}"
+                ));
+            }
+            // Whoever was told of it before it was asked for saw the future.
+            if commit_seen(self, at).is_some_and(|seen| seen < asked.asked()) {
+                wrong.push(format!(
+                    "group {name} at revision {at}: seen before it was asked for"
+                ));
+            }
+            newest = newest.max(Some(asked.asked()));
+        }
+        for text in wrong {
+            self.object(Rule::RealTime, text);
+        }
+    }
+}
+
+fn commit_seen(case: &Case<'_>, revision: i64) -> Option<crate::journal::Moment> {
+    let told = &case.past.told;
+    let found = told.binary_search_by_key(&revision, |(revision, _)| *revision);
+    found.ok().map(|at| told[at].1)
+}
