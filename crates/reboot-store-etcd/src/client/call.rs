@@ -6,11 +6,11 @@ use super::Client;
 use super::connection::Connection;
 use super::fault::Fault;
 use super::journey::Errand;
-use super::judge::Asked;
+use super::judge::{self, Asked};
 use super::lease::{Granted, LeaseLife};
 use super::pb;
 use super::rpc::{Call, Extras};
-use super::txn::{Op, Txn, TxnAnswer};
+use super::txn::{Op, OpResult, Txn, TxnAnswer};
 use super::watch::{NoWatch, Watch, WatchRange};
 
 /// One message out, one answer back.
@@ -38,7 +38,13 @@ impl Client {
             what: describe(&txn),
             repeatable: !txn.writes(),
         };
-        let answer = self.inner.journey(&asked, &Unary(txn.encode())).await?;
+        let ranges = txn.lone_ranges();
+        let answer = match self.inner.journey(&asked, &Unary(txn.encode())).await {
+            Err(Fault::NoSpace(_)) if !ranges.is_empty() => {
+                return self.read_singly(ranges, &asked).await;
+            }
+            answer => answer?,
+        };
         TxnAnswer::decode(answer).ok_or_else(|| {
             let text =
                 "the answer to a transaction does not hold together: check that this is etcd";
@@ -47,6 +53,29 @@ impl Client {
                 false => Fault::Unknown(text.to_owned()),
             }
         })
+    }
+
+    /// Reads ranges one after the other, all as they were at the first: when it is full, etcd 3.5.1
+    /// refuses transactions even if they only read.
+    async fn read_singly(
+        &self,
+        ranges: Vec<pb::RangeRequest>,
+        asked: &Asked,
+    ) -> Result<TxnAnswer, Fault> {
+        let mut read = TxnAnswer {
+            succeeded: true,
+            revision: 0,
+            results: Vec::new(),
+        };
+        for mut range in ranges {
+            range.revision = read.revision;
+            let answer = self.inner.journey(asked, &Unary(range)).await?;
+            if read.revision == 0 {
+                read.revision = answer.header.as_ref().map_or(0, |header| header.revision);
+            }
+            read.results.push(OpResult::range(answer));
+        }
+        Ok(read)
     }
 
     /// Makes a lease of our own choice of `id`.
@@ -187,7 +216,7 @@ impl NoWatch {
         match self {
             Self::Status(status) => status,
             Self::Canceled(answer) if answer.cancel_reason.contains("permission denied") => {
-                Status::permission_denied(answer.cancel_reason)
+                judge::vague_denial()
             }
             Self::Canceled(answer) => Status::unavailable(answer.cancel_reason),
             Self::Over => Status::unavailable("the stream ended before the watch was set up"),

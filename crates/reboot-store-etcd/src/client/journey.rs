@@ -66,7 +66,7 @@ impl Inner {
             match self.attempt(&mut journey, asked, &connection, errand).await {
                 Ok(done) => return Ok(done),
                 Err(Setback::Final(fault)) => return Err(fault),
-                Err(Setback::LogIn) => journey.has_logged_in = true,
+                Err(Setback::LogIn(_)) => journey.has_logged_in = true,
                 Err(Setback::Elsewhere(obstacle)) => {
                     self.pool.give_up(&connection);
                     journey.obstacles.add(obstacle);
@@ -105,11 +105,10 @@ impl Inner {
             }
         };
         let setback = judge::judge(&status, asked, endpoint, self.login.name());
-        if let Setback::LogIn = setback {
+        if let Setback::LogIn(fault) = &setback {
             self.login.forget(token.as_ref()).await;
             if journey.has_logged_in || !self.login.is_possible() {
-                let fault = judge::no_login(&status, asked, endpoint, self.login.name());
-                return Err(Setback::Final(fault));
+                return Err(Setback::Final(fault.clone()));
             }
         }
         if connection.wire.is_closed() {
@@ -136,12 +135,7 @@ impl Inner {
             Ok(Err(LoginFault::Password(text))) => Err(Setback::Final(Fault::Denied(text))),
             Ok(Err(LoginFault::Status(status))) => {
                 match judge::judge(&status, &asked, endpoint, self.login.name()) {
-                    Setback::LogIn => Err(Setback::Final(judge::no_login(
-                        &status,
-                        &asked,
-                        endpoint,
-                        self.login.name(),
-                    ))),
+                    Setback::LogIn(fault) => Err(Setback::Final(fault)),
                     setback => Err(setback),
                 }
             }

@@ -22,8 +22,9 @@ pub(super) struct Asked {
 pub(super) enum Setback {
     /// It surely did not happen, or may happen twice: another member can be asked.
     Elsewhere(Obstacle),
-    /// It did not happen for want of a good token: log in, once.
-    LogIn,
+    /// It did not happen, perhaps for want of a good token: log in and ask again, once. The fault
+    /// is for when that does not help.
+    LogIn(Fault),
     /// That is the end of it.
     Final(Fault),
 }
@@ -44,6 +45,8 @@ const STALE_LOGIN: &[&str] = &[
     "etcdserver: user name is empty",
 ];
 
+const VAGUE_DENIAL: &str = "permission denied, or the token is too old";
+
 /// Judges the failure of a call to `endpoint`, made by `user`.
 pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &str) -> Setback {
     if let Some(setback) = judge_transport(status, asked, endpoint) {
@@ -55,8 +58,11 @@ pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &
         let check = "check that most members of the cluster are up and reach each other";
         return Setback::Elsewhere(Obstacle::new(endpoint, text, check));
     }
+    if is_vague_denial(status) {
+        return Setback::LogIn(no_permission(asked, endpoint, user));
+    }
     if STALE_LOGIN.iter().any(says) || status.code() == Code::Unauthenticated {
-        return Setback::LogIn;
+        return Setback::LogIn(no_login(status, asked, endpoint, user));
     }
     if text.contains("requested lease not found") {
         return Setback::Final(Fault::LeaseGone);
@@ -85,7 +91,7 @@ pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &
 }
 
 /// The fault of a call for which there is no login to be had.
-pub(super) fn no_login(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &str) -> Fault {
+fn no_login(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &str) -> Fault {
     let what = &asked.what;
     if status.message().contains("user name is empty") {
         return Fault::Denied(format!(
@@ -103,6 +109,16 @@ pub(super) fn no_login(status: &Status, asked: &Asked, endpoint: &Endpoint, user
 /// No answer came before the time was over.
 pub(super) fn timed_out(asked: &Asked, endpoint: &Endpoint, secs: f64) -> Setback {
     open_end(&format!("no answer within {secs:.1} s"), asked, endpoint)
+}
+
+/// A denial in words that do not tell whether the permission is missing or the token too old: a
+/// watch gets no better from etcd 3.5 on.
+pub(super) fn vague_denial() -> Status {
+    Status::unauthenticated(VAGUE_DENIAL)
+}
+
+fn is_vague_denial(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated && status.message() == VAGUE_DENIAL
 }
 
 /// The connection failed, not the member.

@@ -73,6 +73,8 @@ pub struct RangeRequest {
     pub range_end: ::prost::alloc::vec::Vec<u8>,
     #[prost(int64, tag = "3")]
     pub limit: i64,
+    #[prost(int64, tag = "4")]
+    pub revision: i64,
     #[prost(bool, tag = "8")]
     pub keys_only: bool,
     #[prost(bool, tag = "9")]
@@ -420,6 +422,10 @@ pub struct StatusResponse {
     pub raft_index: u64,
     #[prost(uint64, tag = "6")]
     pub raft_term: u64,
+}
+impl super::rpc::Call for RangeRequest {
+    const PATH: &'static str = "/etcdserverpb.KV/Range";
+    type Answer = RangeResponse;
 }
 impl super::rpc::Call for TxnRequest {
     const PATH: &'static str = "/etcdserverpb.KV/Txn";

@@ -187,6 +187,22 @@ impl Txn {
         ops.any(|op| !matches!(op, Op::Range { .. }))
     }
 
+    /// Its ranges, if reading them is all that it ever does; else nothing.
+    pub(super) fn lone_ranges(&self) -> Vec<pb::RangeRequest> {
+        if !self.compares.is_empty() || self.writes() {
+            return Vec::new();
+        }
+        let range = |op: &Op| match op.clone().encode().request {
+            Some(Request::Range(range)) => Some(range),
+            _ => None,
+        };
+        self.then
+            .iter()
+            .map(range)
+            .collect::<Option<_>>()
+            .unwrap_or_default()
+    }
+
     pub(super) fn encode(self) -> pb::TxnRequest {
         pb::TxnRequest {
             compare: self.compares.into_iter().map(Compare::encode).collect(),
@@ -288,6 +304,7 @@ impl Op {
                 key,
                 range_end: end.unwrap_or_default(),
                 limit,
+                revision: 0,
                 keys_only,
                 count_only,
                 min_mod_revision,
@@ -321,12 +338,16 @@ impl TxnAnswer {
 // === impl OpResult ===
 
 impl OpResult {
+    pub(super) fn range(range: pb::RangeResponse) -> Self {
+        Self::Range {
+            kvs: range.kvs.into_iter().map(KeyValue::decode).collect(),
+            count: range.count,
+        }
+    }
+
     fn decode(op: pb::ResponseOp) -> Option<Self> {
         Some(match op.response? {
-            Response::Range(range) => Self::Range {
-                kvs: range.kvs.into_iter().map(KeyValue::decode).collect(),
-                count: range.count,
-            },
+            Response::Range(range) => Self::range(range),
             Response::Put(_) => Self::Put,
             Response::DeleteRange(delete) => Self::Delete {
                 deleted: delete.deleted,

@@ -155,12 +155,22 @@ async fn an_etcd_without_space_says_so_and_how_to_make_some() {
         text.contains(&etcd.endpoints()[0]) && text.contains("etcdctl alarm"),
         "{text}"
     );
-    // What changes nothing still works, and so does what makes room.
-    client.txn(always([get("0")])).await.unwrap();
-    client
-        .txn(always([crate::support::delete("0")]))
+    // What changes nothing still works, all of it as of one moment.
+    let read = client
+        .txn(always([get("0"), get("none"), get("1")]))
         .await
         .unwrap();
+    assert!(read.succeeded && read.revision > 1, "{read:?}");
+    let found: Vec<_> = (0..3)
+        .map(|index| crate::support::kvs(&read, index).len())
+        .collect();
+    assert_eq!(found, [1, 0, 1]);
+    // Whether a deletion does is up to the version.
+    let deleted = client.txn(always([crate::support::delete("0")])).await;
+    assert!(
+        matches!(deleted, Err(Fault::NoSpace(_)) | Ok(_)),
+        "{deleted:?}"
+    );
     let refused = client.grant(0x1ea5_0006, 60).await;
     assert!(
         matches!(refused, Err(Fault::NoSpace(_)) | Ok(Granted::New { .. })),
