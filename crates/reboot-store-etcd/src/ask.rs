@@ -2,8 +2,8 @@
 //! else's change is read and applied again here; a refusal is only ever one of the rules, on
 //! what was read just now.
 
-use crate::client::{Client, Compare, Fault, Is, Op, Txn};
-use crate::keys::{Range, is_default};
+use crate::client::{Compare, Fault, Is, Op, Txn};
+use crate::keys::{Keys, Range, is_default};
 use crate::lease;
 use crate::look::{Broken, CooldownValue, View};
 use crate::reading::{Reading, Snapshot};
@@ -71,46 +71,108 @@ impl<'a> Asking<'a> {
         result
     }
 
+    /// Applies the request to what this process saw last, if it saw that; the commit compares it
+    /// all. A refusal counts only on what is read for it.
     async fn try_until_it_stands(&mut self) -> Result<Written, Trouble> {
-        let mut reading = self.reading();
-        let client = &self.store.client;
-        let mut snapshot = reading.read(client).await.map_err(trouble)?;
+        let mut needed = self.needed();
+        let seen = match self.recall(&needed) {
+            Some(seen) => self.attempt(&needed, &seen).await?.ok(),
+            None => None,
+        };
+        let mut snapshot = match seen {
+            Some(Attempt::Granted(written)) => return Ok(written),
+            Some(Attempt::Overtaken(newer)) => newer,
+            None => self.read(&needed).await?,
+        };
         for _ in 0..RACES_MAX {
-            let view = View {
-                keys: &self.store.keys,
-                snapshot: &snapshot,
-            };
-            let stored = view.record(self.group).map_err(broken)?;
-            if stored.is_none() && !reading.knows_nodes {
-                reading = reading.and_nodes(self.store);
-                snapshot = reading.read(client).await.map_err(trouble)?;
-                continue;
+            if self.is_missing(&snapshot)? && !needed.knows_nodes {
+                needed = needed.and_nodes(self.store);
+                snapshot = self.read(&needed).await?;
             }
-            let before = match stored.clone() {
-                Some(stored) => stored,
-                None => self.create(&view)?,
-            };
-            let facts = self.facts(&view, &before.group)?;
-            let applied = apply(&before.group, self.request, &facts).map_err(Trouble::Refused)?;
-            if stored.is_some() && applied.group == before.group && applied.sides.is_empty() {
-                return Ok(Written::Granted(applied.reply));
+            match self
+                .attempt(&needed, &snapshot)
+                .await?
+                .map_err(Trouble::Refused)?
+            {
+                Attempt::Granted(written) => return Ok(written),
+                Attempt::Overtaken(newer) => snapshot = newer,
             }
-            let batch = self.batch(&reading, &view, &before, &applied).await?;
-            let txn = Txn {
-                compares: batch.compares,
-                then: batch.ops,
-                otherwise: reading.reading.ops(),
-            };
-            let answer = client.txn(txn).await.map_err(|fault| self.lost(fault))?;
-            if answer.succeeded {
-                return Ok(Written::Granted(applied.reply));
-            }
-            snapshot = Snapshot::of(answer.revision, answer.results);
         }
         Err(Trouble::Unavailable(format!(
             "group {} changes faster than etcd answers: tried {RACES_MAX} times",
             self.group
         )))
+    }
+
+    async fn read(&self, needed: &Needed) -> Result<Snapshot, Trouble> {
+        let snapshot = needed.reading.read(&self.store.client).await;
+        snapshot.map_err(trouble)
+    }
+
+    fn is_missing(&self, snapshot: &Snapshot) -> Result<bool, Trouble> {
+        let view = View {
+            keys: &self.store.keys,
+            snapshot,
+        };
+        Ok(view.record(self.group).map_err(broken)?.is_none())
+    }
+
+    /// Reads the request's group out of a snapshot, applies, and commits if it still stands so.
+    async fn attempt(
+        &mut self,
+        needed: &Needed,
+        snapshot: &Snapshot,
+    ) -> Result<Result<Attempt, Refusal>, Trouble> {
+        let view = View {
+            keys: &self.store.keys,
+            snapshot,
+        };
+        let stored = view.record(self.group).map_err(broken)?;
+        let before = match &stored {
+            Some(stored) => stored.clone(),
+            None => self.create(&view)?,
+        };
+        let facts = self.facts(&view, &before.group)?;
+        let applied = match apply(&before.group, self.request, &facts) {
+            Ok(applied) => applied,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let written = Written::Granted(applied.reply.clone());
+        if stored.is_some() && applied.group == before.group && applied.sides.is_empty() {
+            return Ok(Ok(Attempt::Granted(written)));
+        }
+        let mut batch = self.batch(needed, &view, &before, &applied).await?;
+        batch.ops.extend(needed.reading.ops()); // what the next request can build on
+        let txn = Txn {
+            compares: batch.compares,
+            then: batch.ops,
+            otherwise: needed.reading.ops(),
+        };
+        let answer = self.store.client.txn(txn).await;
+        let answer = answer.map_err(|fault| self.lost(fault))?;
+        let newer = Snapshot::of(answer.revision, answer.results);
+        Ok(Ok(match answer.succeeded {
+            true => {
+                self.remember(needed, newer);
+                Attempt::Granted(written)
+            }
+            false => Attempt::Overtaken(newer),
+        }))
+    }
+
+    /// What this process saw last of all that the request needs.
+    fn recall(&self, needed: &Needed) -> Option<Snapshot> {
+        let node = self.request.action.node().filter(|_| needed.is_usual)?;
+        let snapshot = self.store.recall(node)?;
+        // A group that is not there is made from what nodes say, which is never remembered.
+        let is_there = matches!(self.is_missing(&snapshot), Ok(false));
+        is_there.then_some(snapshot)
+    }
+
+    fn remember(&self, needed: &Needed, snapshot: Snapshot) {
+        if let Some(node) = self.request.action.node().filter(|_| needed.is_usual) {
+            self.store.remember(node, snapshot);
+        }
     }
 
     /// A lease that ended between look and commit is mostly the claim's own.
@@ -207,55 +269,83 @@ pub(crate) fn broken(broken: Broken) -> Trouble {
     Trouble::Broken(broken.to_string())
 }
 
+/// What came of trying to commit.
+enum Attempt {
+    /// Committed, or nothing to commit.
+    Granted(Written),
+    /// Somebody else committed first; this is how it stands now.
+    Overtaken(Snapshot),
+}
+
 // === what is read ===
 
-/// What a request reads.
+/// What a request reads, and what of it must stand unchanged at the commit.
 struct Needed {
     reading: Reading,
+    guards: Vec<Range>,
+    /// Whether it reads just what every node's request reads.
+    is_usual: bool,
     /// Whether the nodes' own records are read, to make a missing group.
     knows_nodes: bool,
 }
 
+/// What every request reads, of any group; and what it knows of the node that asks.
+pub(crate) fn usual_reading(keys: &Keys, node: Option<&NodeName>) -> Reading {
+    let group = GroupName::default();
+    let document = keys.semaphore(&group).map(Range::one);
+    let documents = keys.semaphores().map(Range::under);
+    let old = document.into_iter().chain(documents);
+    let reading = old
+        .fold(Reading::default(), Reading::with)
+        .with(Range::one(keys.record(&group)))
+        .with(Range::under(keys.lock_directory(&group)))
+        .with(Range::one(keys.cooldown(&group)))
+        .with(Range::under(keys.groups()))
+        .with(Range::one(keys.pause()));
+    match node {
+        None => reading,
+        Some(node) => reading
+            .with(Range::under(keys.sessions(node)))
+            .with_keys(Range::under(keys.marks(node))),
+    }
+}
+
 impl Asking<'_> {
-    fn reading(&self) -> Needed {
-        let (keys, group) = (&self.store.keys, self.group);
-        let mut reading = Reading::default()
-            .guarded(Range::one(keys.record(group)))
-            .guarded(Range::one(keys.cooldown(group)))
-            .guarded(Range::one(keys.pause()));
-        if is_default(group) {
-            reading = reading.guarded(Range::one(keys.copy(group)));
-        }
-        if let Some(document) = keys.semaphore(group) {
-            reading = reading.guarded(Range::one(document));
-        }
-        let directory = Range::under(keys.lock_directory(group));
-        let is_claim = matches!(self.request.action, Action::Claim(_));
-        reading = match is_claim {
-            true => reading.guarded(directory).with(Range::under(keys.groups())),
-            false => reading.with(directory),
-        };
-        if is_claim && !is_default(group) {
-            let default = GroupName::default();
-            reading = reading
-                .with(Range::one(keys.record(&default)))
-                .with(Range::under(keys.holders(&default)));
-        }
-        if let Some(node) = self.request.action.node() {
-            reading = reading
-                .guarded(Range::under(keys.sessions(node)))
-                .guarded_keys(Range::under(keys.marks(node)));
-        }
-        if matches!(&self.request.action, Action::Claim(claim) if claim.diagnostic) {
-            reading = reading.with_keys(Range::under(keys.line(group)));
-        }
-        if matches!(self.request.action, Action::Break { .. }) {
+    fn needed(&self) -> Needed {
+        let (keys, action) = (&self.store.keys, &self.request.action);
+        let mut reading = usual_reading(keys, action.node());
+        let is_break = matches!(action, Action::Break { .. });
+        let is_diagnostic = matches!(action, Action::Claim(claim) if claim.diagnostic);
+        if is_break {
             reading = reading.with(Range::under(keys.all_owed()));
+        }
+        if is_diagnostic {
+            reading = reading.with_keys(Range::under(keys.line(self.group)));
         }
         Needed {
             reading,
+            guards: self.guards(),
+            is_usual: action.node().is_some() && !is_diagnostic,
             knows_nodes: false,
         }
+    }
+
+    fn guards(&self) -> Vec<Range> {
+        let (keys, group) = (&self.store.keys, self.group);
+        let mut guards = vec![
+            Range::one(keys.record(group)),
+            Range::one(keys.cooldown(group)),
+            Range::one(keys.pause()),
+        ];
+        guards.extend(keys.semaphore(group).map(Range::one));
+        if matches!(self.request.action, Action::Claim(_)) {
+            guards.push(Range::under(keys.lock_directory(group)));
+        }
+        if let Some(node) = self.request.action.node() {
+            guards.push(Range::under(keys.sessions(node)));
+            guards.push(Range::under(keys.marks(node)));
+        }
+        guards
     }
 }
 
@@ -263,20 +353,12 @@ impl Asking<'_> {
 
 impl Needed {
     fn and_nodes(self, store: &EtcdStore) -> Self {
-        let keys = &store.keys;
-        let reading = self
-            .reading
-            .with(Range::under(keys.all_health()))
-            .with(Range::under(keys.groups()))
-            .with(Range::one(keys.record(&GroupName::default())));
+        let all_health = Range::under(store.keys.all_health());
         Self {
-            reading,
+            reading: self.reading.with(all_health),
             knows_nodes: true,
+            ..self
         }
-    }
-
-    async fn read(&self, client: &Client) -> Result<Snapshot, Fault> {
-        self.reading.read(client).await
     }
 }
 
@@ -285,13 +367,16 @@ impl Needed {
 impl Asking<'_> {
     async fn batch(
         &mut self,
-        reading: &Needed,
+        needed: &Needed,
         view: &View<'_>,
         before: &Stored,
         applied: &Applied,
     ) -> Result<Batch, Trouble> {
+        let copy = Range::one(self.store.keys.copy(self.group));
+        let guards = needed.guards.iter();
+        let guards = guards.chain((!view.is_ours(self.group)).then_some(&copy));
         let mut batch = Batch {
-            compares: reading.reading.compares(view.snapshot),
+            compares: guards.map(|range| view.snapshot.unchanged(range)).collect(),
             ops: Vec::new(),
         };
         self.leases.next = 0;
@@ -312,6 +397,7 @@ impl Asking<'_> {
         if let Action::Claim(claim) = &self.request.action {
             let node = &claim.identity.node;
             self.touch_session(&mut batch, view, node, &claim.session);
+            batch.delete(self.store.keys.ticket(self.group, node)); // it waits no longer
         }
         Ok(batch)
     }
@@ -445,7 +531,8 @@ impl Asking<'_> {
                 let mut owed = view.owed(node).map_err(broken)?;
                 owed.merge(undo);
                 let key = keys.owed(node);
-                batch.compares.push(unchanged(view, &key));
+                let before = Range::one(&key);
+                batch.compares.push(view.snapshot.unchanged(&before));
                 batch.put(key, to_json(&owed)?, 0);
             }
             Side::History(entry) => self.put_history(batch, after, entry)?,
@@ -492,16 +579,6 @@ impl Asking<'_> {
         granted.map_err(trouble)?;
         self.leases.granted.push((duration_ms, lease));
         Ok(lease)
-    }
-}
-
-/// That a key stands as it was read.
-pub(crate) fn unchanged(view: &View<'_>, key: &str) -> Compare {
-    Compare::ModRevision {
-        key: key.as_bytes().to_vec(),
-        end: None,
-        is: Is::Equal,
-        revision: view.snapshot.mod_revision(key),
     }
 }
 

@@ -37,6 +37,14 @@ impl Range {
         Self { from, end: None }
     }
 
+    /// Whether a key is in it.
+    pub fn holds(&self, key: &str) -> bool {
+        match &self.end {
+            None => key == self.from,
+            Some(end) => key >= self.from.as_str() && key < end.as_str(),
+        }
+    }
+
     /// All keys that begin so; the prefix ends with a slash.
     pub fn under(prefix: impl Into<String>) -> Self {
         let from = prefix.into();

@@ -174,6 +174,12 @@ impl View<'_> {
         }
     }
 
+    /// Whether a group's record stands where it should, so that its copy does not count.
+    pub(crate) fn is_ours(&self, group: &GroupName) -> bool {
+        let kv = self.snapshot.get(&self.keys.record(group));
+        kv.is_some_and(|kv| matches!(record::read(&kv.value), Ok(Found::Ours(_))))
+    }
+
     fn found(&self, group: &GroupName, key: String) -> Result<Option<Found>, Broken> {
         let Some(kv) = self.snapshot.get(&key) else {
             return Ok(None);

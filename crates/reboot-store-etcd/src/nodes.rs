@@ -1,6 +1,6 @@
 //! What nodes say of themselves, what they owe, and the fleet's pause.
 
-use crate::ask::{broken, to_json, unchanged};
+use crate::ask::{broken, to_json};
 use crate::client::{Fault, Granted, Op, Txn};
 use crate::keys::Range;
 use crate::lease;
@@ -100,7 +100,7 @@ impl EtcdStore {
                 false => put(key.clone(), to_json(&left)?, 0),
             };
             let txn = Txn {
-                compares: vec![unchanged(&view, &key)],
+                compares: vec![snapshot.unchanged(&Range::one(&key))],
                 then: vec![op],
                 otherwise: Vec::new(),
             };

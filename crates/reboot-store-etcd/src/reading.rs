@@ -1,6 +1,6 @@
 //! One consistent look at some keys: what a transaction read, and what later commits compare.
 
-use crate::client::{Client, Compare, Fault, Is, KeyValue, Op, OpResult, Txn};
+use crate::client::{Client, Compare, Event, EventKind, Fault, Is, KeyValue, Op, OpResult, Txn};
 use crate::keys::Range;
 use std::collections::BTreeMap;
 
@@ -14,8 +14,6 @@ pub(crate) struct Reading {
 struct Part {
     range: Range,
     keys_only: bool,
-    /// Whether a commit that builds on this must find it as it was.
-    guarded: bool,
 }
 
 /// What a transaction read, all at one revision.
@@ -29,32 +27,18 @@ pub(crate) struct Snapshot {
 // === impl Reading ===
 
 impl Reading {
-    /// Reads it, and compares it at a commit.
-    pub(crate) fn guarded(self, range: Range) -> Self {
-        self.and(range, false, true)
-    }
-
     /// Reads it.
     pub(crate) fn with(self, range: Range) -> Self {
-        self.and(range, false, false)
-    }
-
-    /// Reads which keys there are, and compares that at a commit.
-    pub(crate) fn guarded_keys(self, range: Range) -> Self {
-        self.and(range, true, true)
+        self.and(range, false)
     }
 
     /// Reads which keys there are.
     pub(crate) fn with_keys(self, range: Range) -> Self {
-        self.and(range, true, false)
+        self.and(range, true)
     }
 
-    fn and(mut self, range: Range, keys_only: bool, guarded: bool) -> Self {
-        self.parts.push(Part {
-            range,
-            keys_only,
-            guarded,
-        });
+    fn and(mut self, range: Range, keys_only: bool) -> Self {
+        self.parts.push(Part { range, keys_only });
         self
     }
 
@@ -63,11 +47,9 @@ impl Reading {
         self.parts.iter().map(Part::op).collect()
     }
 
-    /// That nothing guarded has changed since it was read; what only went away is no change,
-    /// unless it is a key by itself.
-    pub(crate) fn compares(&self, snapshot: &Snapshot) -> Vec<Compare> {
-        let guarded = self.parts.iter().filter(|part| part.guarded);
-        guarded.map(|part| part.compare(snapshot)).collect()
+    /// Whether it reads a key.
+    pub(crate) fn covers(&self, key: &str) -> bool {
+        self.parts.iter().any(|part| part.range.holds(key))
     }
 
     /// Reads it all at once.
@@ -94,24 +76,6 @@ impl Part {
             min_mod_revision: 0,
         }
     }
-
-    fn compare(&self, snapshot: &Snapshot) -> Compare {
-        let key = self.range.from.clone().into_bytes();
-        match &self.range.end {
-            None => Compare::ModRevision {
-                key,
-                end: None,
-                is: Is::Equal,
-                revision: snapshot.mod_revision(&self.range.from),
-            },
-            Some(end) => Compare::ModRevision {
-                key,
-                end: Some(end.clone().into_bytes()),
-                is: Is::Less,
-                revision: snapshot.revision + 1,
-            },
-        }
-    }
 }
 
 // === impl Snapshot ===
@@ -132,6 +96,40 @@ impl Snapshot {
             }
         }
         Self { revision, kvs }
+    }
+
+    /// That a range stands as it was read; of several keys, that none is newer: what only went
+    /// away makes room, and takes none.
+    pub(crate) fn unchanged(&self, range: &Range) -> Compare {
+        let (is, revision) = match range.end {
+            None => (Is::Equal, self.mod_revision(&range.from)),
+            Some(_) => (Is::Less, self.revision + 1),
+        };
+        Compare::ModRevision {
+            key: range.from.clone().into_bytes(),
+            end: range.end.clone().map(String::into_bytes),
+            is,
+            revision,
+        }
+    }
+
+    /// Forgets what a reading does not read.
+    pub(crate) fn keep(&mut self, reading: &Reading) {
+        self.kvs.retain(|key, _| reading.covers(key));
+    }
+
+    /// What has become of one key since. The revision stays that of the look: about other keys
+    /// nothing is known.
+    pub(crate) fn follow(&mut self, event: &Event) {
+        let Ok(key) = String::from_utf8(event.kv.key.clone()) else {
+            return;
+        };
+        let is_older = event.kv.mod_revision <= self.mod_revision(&key);
+        match event.kind {
+            _ if is_older => {}
+            EventKind::Put => drop(self.kvs.insert(key, event.kv.clone())),
+            EventKind::Delete => drop(self.kvs.remove(&key)),
+        }
     }
 
     /// A key as it stood.

@@ -29,6 +29,7 @@ impl EtcdStore {
         identity: &Identity,
         ttl_ms: u64,
     ) -> Result<Written, Trouble> {
+        self.is_of(&identity.node);
         let (lease, ttl_sec) = (self.lease_of(session), lease::secs(ttl_ms));
         let value = SessionValue {
             identity: identity.clone(),
@@ -63,7 +64,7 @@ impl EtcdStore {
         let key = self.keys.session(&value.identity.node, &value.session);
         let default = GroupName::default();
         let reading = Reading::default()
-            .guarded(Range::one(&key))
+            .with(Range::one(&key))
             .with(Range::one(self.keys.record(&default)))
             .with(Range::under(self.keys.groups()));
         loop {
@@ -90,7 +91,7 @@ impl EtcdStore {
                 Err(trouble) => return Ok(Err(trouble)),
             };
             let txn = Txn {
-                compares: reading.compares(&snapshot),
+                compares: vec![snapshot.unchanged(&Range::one(&key))],
                 then: vec![Op::Put {
                     key: key.clone().into_bytes(),
                     value: text.into_bytes(),

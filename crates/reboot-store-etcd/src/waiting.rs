@@ -112,10 +112,14 @@ impl EtcdStore {
         let ranges = ears.iter().map(|ear| ear.watch(from)).collect();
         let mut watch = self.client.watch(ranges).await.map_err(trouble)?;
         loop {
-            match watch.next().await {
-                Ok(events) if !events.iter().any(|event| wakes(&ears, event)) => {}
-                Ok(_) | Err(WatchEnd::Compacted { .. }) => return Ok(()),
+            let events = match watch.next().await {
+                Ok(events) => events,
+                Err(WatchEnd::Compacted { .. }) => return Ok(()),
                 Err(WatchEnd::Lost(fault)) => return Err(trouble(fault)),
+            };
+            self.follow(&events);
+            if events.iter().any(|event| wakes(&ears, event)) {
+                return Ok(());
             }
         }
     }
@@ -171,10 +175,7 @@ impl Ear {
     }
 
     fn hears(&self, key: &[u8]) -> bool {
-        match &self.range.end {
-            None => key == self.range.from.as_bytes(),
-            Some(end) => key >= self.range.from.as_bytes() && key < end.as_bytes(),
-        }
+        str::from_utf8(key).is_ok_and(|key| self.range.holds(key))
     }
 }
 
