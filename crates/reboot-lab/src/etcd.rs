@@ -12,6 +12,7 @@ use crate::LabError;
 use crate::etcdctl::Etcdctl;
 use crate::member::Member;
 use crate::probe;
+use crate::wires::Wires;
 
 /// How long a cluster may take to come up, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +34,8 @@ pub struct LabOptions {
     pub tls: Option<ServerTls>,
     /// The loopback address.
     pub address: IpAddr,
+    /// Members reach each other through a network that can be parted: see [`Etcd::part`].
+    pub wires: bool,
     /// More of etcd's flags.
     pub flags: Vec<String>,
 }
@@ -51,6 +54,7 @@ pub struct ServerTls {
 /// A cluster of real etcd members. They are killed, and their data deleted, when it is dropped.
 pub struct Etcd {
     members: Vec<Member>,
+    wires: Option<Wires>,
     options: LabOptions,
     pub(crate) etcdctl: Etcdctl,
     folder: TempDir,
@@ -64,6 +68,7 @@ impl Default for LabOptions {
             pace: None,
             tls: None,
             address: Ipv4Addr::LOCALHOST.into(),
+            wires: false,
             flags: Vec::new(),
         }
     }
@@ -106,7 +111,10 @@ impl Etcd {
                     tries += 1;
                 }
                 Err(error) => return Err(error),
-                Ok(()) => return Ok(etcd),
+                Ok(()) => {
+                    etcd.know_members().await?;
+                    return Ok(etcd);
+                }
             }
         }
     }
@@ -115,12 +123,19 @@ impl Etcd {
         let folder = TempDir::with_prefix("etcd-")?;
         let program = program();
         let member = |index| Member::new(index, options.address, folder.path(), &program);
-        let members = (0..size).map(member).collect::<Result<Vec<_>, _>>()?;
+        let mut members = (0..size).map(member).collect::<Result<Vec<_>, _>>()?;
+        let mut wires = options.wires.then(Wires::new);
+        if let Some(wires) = &mut wires {
+            for member in &mut members {
+                member.front = wires.front(options.address, member.peer)?;
+            }
+        }
         let scheme = scheme(options);
         let endpoints = members.iter().map(|m| format!("{scheme}://{}", m.client));
         Ok(Self {
             etcdctl: Etcdctl::new(endpoints.collect(), options.tls.as_ref()),
             members,
+            wires,
             options: options.clone(),
             folder,
         })
@@ -135,6 +150,31 @@ impl Etcd {
             member.start(arguments)?;
         }
         Ok(())
+    }
+
+    /// The wires tell members by their numbers, which etcd gives.
+    async fn know_members(&self) -> Result<(), LabError> {
+        let Some(wires) = &self.wires else {
+            return Ok(());
+        };
+        let mut ids = Vec::new();
+        for member in &self.members {
+            ids.push(self.etcdctl.member_id(&member.name).await?);
+        }
+        wires.know(ids);
+        Ok(())
+    }
+
+    /// What one member sends does not reach another, until [`Etcd::heal`]. Only with
+    /// [`LabOptions::wires`].
+    pub fn part(&self, from: usize, to: usize) {
+        let wires = self.wires.iter();
+        wires.for_each(|wires| wires.part(from, to));
+    }
+
+    /// All members reach each other again; what was held arrives.
+    pub fn heal(&self) {
+        self.wires.iter().for_each(Wires::heal);
     }
 
     /// How many members it has.
@@ -359,12 +399,13 @@ fn scheme(options: &LabOptions) -> &'static str {
 }
 
 fn peer(member: &Member) -> String {
-    format!("{}=http://{}", member.name, member.peer)
+    format!("{}=http://{}", member.name, member.front)
 }
 
 fn arguments(member: &Member, options: &LabOptions, size: usize, peers: &str) -> Vec<String> {
     let client = format!("{}://{}", scheme(options), member.client);
     let peer = format!("http://{}", member.peer);
+    let front = format!("http://{}", member.front);
     let (heartbeat, election) = options.pace(size);
     let mut flags = vec![
         format!("--name={}", member.name),
@@ -372,7 +413,7 @@ fn arguments(member: &Member, options: &LabOptions, size: usize, peers: &str) ->
         format!("--listen-client-urls={client}"),
         format!("--advertise-client-urls={client}"),
         format!("--listen-peer-urls={peer}"),
-        format!("--initial-advertise-peer-urls={peer}"),
+        format!("--initial-advertise-peer-urls={front}"),
         format!("--listen-metrics-urls=http://{}", member.metrics),
         format!("--initial-cluster={peers}"),
         "--initial-cluster-state=new".to_owned(),

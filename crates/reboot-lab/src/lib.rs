@@ -13,6 +13,7 @@ mod ports;
 mod probe;
 mod proxy;
 mod spawn;
+mod wires;
 
 use thiserror::Error;
 

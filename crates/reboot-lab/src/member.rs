@@ -19,6 +19,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) client: SocketAddr,
     pub(crate) peer: SocketAddr,
+    /// Where other members find it: mostly straight.
+    pub(crate) front: SocketAddr,
     pub(crate) metrics: SocketAddr,
     pub(crate) data: PathBuf,
     log: PathBuf,
@@ -39,9 +41,11 @@ impl Member {
     ) -> io::Result<Self> {
         let name = format!("member-{index}");
         let free = || ports::free(address).map(|port| SocketAddr::new(address, port));
+        let peer = free()?;
         Ok(Self {
             client: free()?,
-            peer: free()?,
+            peer,
+            front: peer,
             metrics: free()?,
             data: folder.join(&name),
             log: folder.join(format!("{name}.log")),

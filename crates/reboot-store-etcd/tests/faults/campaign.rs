@@ -37,7 +37,7 @@ pub(crate) struct Campaign {
 }
 
 /// Nodes that want the slots of the first group.
-const BUSY_NODES: u64 = 10;
+const BUSY_NODES: u64 = 12;
 /// Nodes that want those of the second, where a cooldown runs.
 const SLOW_NODES: u64 = 3;
 /// Of the second group, in seconds.
@@ -68,6 +68,7 @@ pub(crate) async fn stormy(plan: Plan) -> Campaign {
     let start = Instant::now();
     let mut chance = Chance::new(plan.seed);
     let options = LabOptions {
+        wires: true,
         // A member that was away for long is sent a snapshot.
         flags: ["--snapshot-count=5000", "--max-wals=2", "--max-snapshots=2"]
             .map(str::to_owned)

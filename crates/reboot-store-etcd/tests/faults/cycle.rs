@@ -91,7 +91,7 @@ impl Node {
         self.shared
             .journal
             .note(|notes| notes.commands.push(command));
-        if self.chance.per_mille(800) {
+        if self.chance.per_mille(900) {
             // An orderly end; else the lease must end by itself.
             let session = self.session.clone();
             let _ = self.write(Write::EndSession { session }).await;

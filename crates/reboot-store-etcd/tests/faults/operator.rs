@@ -47,7 +47,7 @@ impl Operator {
                 reason: "a look around".to_owned(),
                 until: None,
             }),
-            1..=6 => match self.chance.pick(&entry.group.holds) {
+            1..=5 => match self.chance.pick(&entry.group.holds) {
                 Some(hold) => Action::Break {
                     number: hold.number,
                     by,
@@ -56,11 +56,12 @@ impl Operator {
                 None => return,
             },
             // Low at times, and mostly as the file has it.
-            7..=16 => Action::SetMax {
+            6..=9 => Action::SetMax {
                 max: u32::try_from(self.chance.below(u64::from(SLOTS) + 1)).unwrap(),
                 by,
             },
-            _ => Action::SetMax { max: SLOTS, by },
+            10..=25 => Action::SetMax { max: SLOTS, by },
+            _ => return,
         };
         self.ask(&group, action).await;
     }

@@ -20,6 +20,13 @@ pub(crate) enum Blow {
     MemberRestarted,
     LeaderStopped,
     FollowerStopped,
+    /// The leader neither hears nor is heard by the others.
+    LeaderParted,
+    /// The leader hears the others, who do not hear it.
+    LeaderMute,
+    /// The others hear the leader, which does not hear them.
+    LeaderDeaf,
+    FollowerParted,
     LeaderMoved,
     Compacted,
     DiskFull,
@@ -40,6 +47,13 @@ pub(crate) enum Gust {
     Slow,
 }
 
+/// From a member, or to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    From,
+    To,
+}
+
 pub(crate) const BLOWS: &[Blow] = &[
     Blow::LeaderKilled,
     Blow::FollowerKilled,
@@ -48,6 +62,10 @@ pub(crate) const BLOWS: &[Blow] = &[
     Blow::MemberRestarted,
     Blow::LeaderStopped,
     Blow::FollowerStopped,
+    Blow::LeaderParted,
+    Blow::LeaderMute,
+    Blow::LeaderDeaf,
+    Blow::FollowerParted,
     Blow::LeaderMoved,
     Blow::Compacted,
     Blow::DiskFull,
@@ -121,6 +139,14 @@ impl MemberWeather {
             }
             Blow::LeaderStopped => self.stop(leader).await,
             Blow::FollowerStopped => self.stop(follower).await,
+            Blow::LeaderParted => self.part(leader, &[Way::From, Way::To]).await,
+            Blow::LeaderMute => self.part(leader, &[Way::From]).await,
+            Blow::LeaderDeaf => self.part(leader, &[Way::To]).await,
+            Blow::FollowerParted => {
+                self.cut_off(follower, &[Way::From, Way::To]);
+                pause(Duration::from_millis(LEASE_MS + 500)).await;
+                self.etcd.heal();
+            }
             Blow::LeaderMoved => {
                 self.etcd.move_leader().await.unwrap();
             }
@@ -142,6 +168,24 @@ impl MemberWeather {
         self.etcd.stop(member).unwrap();
         pause(Duration::from_millis(LEASE_MS + 1000)).await;
         self.etcd.cont(member).unwrap();
+    }
+
+    /// Parts the leader from the others until they have another one, and for a moment more.
+    async fn part(&mut self, leader: usize, ways: &[Way]) {
+        self.cut_off(leader, ways);
+        self.etcd.new_leader(leader).await.unwrap();
+        self.a_moment().await;
+        self.etcd.heal();
+    }
+
+    fn cut_off(&self, member: usize, ways: &[Way]) {
+        let others = (0..self.etcd.size()).filter(|other| *other != member);
+        for (other, way) in others.flat_map(|other| ways.iter().map(move |way| (other, way))) {
+            match way {
+                Way::From => self.etcd.part(member, other),
+                Way::To => self.etcd.part(other, member),
+            }
+        }
     }
 
     /// Takes the past away under watches that begin there, and makes the files small.
