@@ -2,46 +2,27 @@
 //! else's change is read and applied again here; a refusal is only ever one of the rules, on
 //! what was read just now.
 
-use crate::client::{Compare, Fault, Is, Op, Txn};
-use crate::keys::{Keys, Range, is_default};
-use crate::lease;
-use crate::look::{Broken, CooldownValue, View};
+use crate::client::{Fault, Txn};
+use crate::commit::Leases;
+use crate::keys::{Keys, Range};
+use crate::look::{Broken, View};
 use crate::reading::{Reading, Snapshot};
-use crate::record::{self, Stored, hold_text};
-use crate::semaphore::{Semaphore, is_foreign};
+use crate::record::Stored;
 use crate::store::{EtcdStore, trouble};
-use reboot_core::group::{
-    Action, Applied, Facts, Group, HistoryEntry, Hold, Refusal, Request, Side, apply,
-};
+use reboot_core::group::{Action, Facts, Group, Hold, Refusal, Request, apply};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Written};
 
-/// Lines of history kept for each group.
-pub(crate) const HISTORY_MAX: u64 = 1_000;
 /// How often a race may be lost before the store counts as too busy.
 const RACES_MAX: usize = 200;
 
 /// One request on its way.
 pub(crate) struct Asking<'a> {
-    store: &'a EtcdStore,
-    group: &'a GroupName,
+    pub(crate) store: &'a EtcdStore,
+    pub(crate) group: &'a GroupName,
     create_with_max: Option<u32>,
-    request: &'a Request,
-    leases: Leases,
-}
-
-/// Leases granted for timers of the commit; a lost race does not need new ones.
-#[derive(Default)]
-struct Leases {
-    granted: Vec<(u64, i64)>,
-    next: usize,
-}
-
-/// What a commit writes.
-#[derive(Default)]
-struct Batch {
-    compares: Vec<Compare>,
-    ops: Vec<Op>,
+    pub(crate) request: &'a Request,
+    pub(crate) leases: Leases,
 }
 
 // === impl Asking ===
@@ -280,9 +261,9 @@ enum Attempt {
 // === what is read ===
 
 /// What a request reads, and what of it must stand unchanged at the commit.
-struct Needed {
-    reading: Reading,
-    guards: Vec<Range>,
+pub(crate) struct Needed {
+    pub(crate) reading: Reading,
+    pub(crate) guards: Vec<Range>,
     /// Whether it reads just what every node's request reads.
     is_usual: bool,
     /// Whether the nodes' own records are read, to make a missing group.
@@ -358,261 +339,6 @@ impl Needed {
             reading: self.reading.with(all_health),
             knows_nodes: true,
             ..self
-        }
-    }
-}
-
-// === what is written ===
-
-impl Asking<'_> {
-    async fn batch(
-        &mut self,
-        needed: &Needed,
-        view: &View<'_>,
-        before: &Stored,
-        applied: &Applied,
-    ) -> Result<Batch, Trouble> {
-        let copy = Range::one(self.store.keys.copy(self.group));
-        let guards = needed.guards.iter();
-        let guards = guards.chain((!view.is_ours(self.group)).then_some(&copy));
-        let mut batch = Batch {
-            compares: guards.map(|range| view.snapshot.unchanged(range)).collect(),
-            ops: Vec::new(),
-        };
-        self.leases.next = 0;
-        let mut after = Stored {
-            history: before.history,
-            ..Stored::new(applied.group.clone())
-        };
-        let ended = before
-            .ended
-            .iter()
-            .flat_map(|hold| self.ended_by_others(hold));
-        let sides = Vec::from_iter(ended.chain(applied.sides.iter().cloned()));
-        for side in sides {
-            self.put_side(&mut batch, view, &mut after, &side).await?;
-        }
-        self.put_record(&mut batch, view, &after)?;
-        self.put_holders(&mut batch, view, before, &after.group);
-        if let Action::Claim(claim) = &self.request.action {
-            let node = &claim.identity.node;
-            self.touch_session(&mut batch, view, node, &claim.session);
-            batch.delete(self.store.keys.ticket(self.group, node)); // it waits no longer
-        }
-        Ok(batch)
-    }
-
-    /// What belongs to the end of a hold that another program took out of the old document.
-    fn ended_by_others(&self, hold: &Hold) -> Vec<Side> {
-        let (number, node) = (hold.number, hold.node.clone());
-        let note = HistoryEntry {
-            at: self.request.at.clone(),
-            event: "break".to_owned(),
-            node: Some(node.clone()),
-            number: Some(number),
-            detail: "another program unlocked it".to_owned(),
-        };
-        let mut sides = vec![Side::EndDeadline { number }, Side::History(note)];
-        if !hold.undo.is_empty() {
-            let undo = hold.undo.clone();
-            sides.push(Side::OweUndo { node, undo });
-        }
-        sides
-    }
-
-    fn put_record(
-        &self,
-        batch: &mut Batch,
-        view: &View<'_>,
-        stored: &Stored,
-    ) -> Result<(), Trouble> {
-        let keys = &self.store.keys;
-        let key = keys.record(self.group);
-        let text = stored
-            .to_text()
-            .map_err(|why| Trouble::Broken(format!("group {}: {why}", self.group)))?;
-        if is_default(self.group) {
-            batch.put(keys.copy(self.group), text.clone(), 0);
-        }
-        batch.put(key, text, 0);
-        if let Some(key) = keys.semaphore(self.group) {
-            let before = view.semaphore(self.group).map_err(broken)?;
-            let document = Semaphore::of(&stored.group, before.map(|(_, document)| document));
-            batch.put(key, to_json(&document)?, 0);
-        }
-        Ok(())
-    }
-
-    /// Each hold stands under a key of its own, a claim's on its lease.
-    fn put_holders(&self, batch: &mut Batch, view: &View<'_>, before: &Stored, after: &Group) {
-        let keys = &self.store.keys;
-        let is_gone = |hold: &&Hold| after.hold_of(&hold.node).is_none();
-        let holds = before.group.holds.iter().chain(&before.ended);
-        for hold in holds.filter(is_gone) {
-            batch.delete(keys.holder(self.group, &hold.node));
-            if let Some(machine) = keys.machine(&hold.machine_id) {
-                batch.delete(machine);
-            }
-        }
-        for hold in &after.holds {
-            let lease = match hold.phase.is_durable() {
-                true => 0,
-                false => self.store.lease_of(&hold.session),
-            };
-            let (key, text) = (keys.holder(self.group, &hold.node), hold_text(hold));
-            let stands = view.snapshot.get(&key);
-            let is_same = stands.is_some_and(|kv| kv.value == text.as_bytes() && kv.lease == lease);
-            if is_same {
-                continue;
-            }
-            if let Some(machine) = keys.machine(&hold.machine_id)
-                && !is_foreign(hold)
-            {
-                batch.put(machine, record::machine_text(hold), 0);
-            }
-            batch.put(key, text, lease);
-        }
-    }
-
-    /// A node's claims in several groups meet at its session.
-    fn touch_session(
-        &self,
-        batch: &mut Batch,
-        view: &View<'_>,
-        node: &NodeName,
-        session: &reboot_core::id::SessionId,
-    ) {
-        let key = self.store.keys.session(node, session);
-        batch.compares.push(Compare::Version {
-            key: key.clone().into_bytes(),
-            end: None,
-            is: Is::Greater,
-            version: 0,
-        });
-        if let Some(kv) = view.snapshot.get(&key) {
-            batch.ops.push(Op::Put {
-                key: key.into_bytes(),
-                value: kv.value.clone(),
-                lease: kv.lease,
-            });
-        }
-    }
-
-    async fn put_side(
-        &mut self,
-        batch: &mut Batch,
-        view: &View<'_>,
-        after: &mut Stored,
-        side: &Side,
-    ) -> Result<(), Trouble> {
-        let keys = self.store.keys.clone();
-        match side {
-            Side::StartCooldown { node, secs } => {
-                let value = CooldownValue {
-                    node: node.clone(),
-                    started_at: self.request.at.clone(),
-                    duration_sec: *secs,
-                };
-                let lease = self.lease(secs.saturating_mul(1000)).await?;
-                batch.put(keys.cooldown(self.group), to_json(&value)?, lease);
-            }
-            Side::StartDeadline { number, secs } => {
-                let lease = self.lease(secs.saturating_mul(1000)).await?;
-                let key = keys.deadline(self.group, *number);
-                batch.put(key, self.request.at.clone(), lease);
-            }
-            Side::EndDeadline { number } => batch.delete(keys.deadline(self.group, *number)),
-            Side::MarkReboot { node } => {
-                let lease = self.lease(self.store.marks_ttl_ms).await?;
-                let key = keys.mark(node, &self.request.id);
-                batch.put(key, self.request.at.clone(), lease);
-            }
-            Side::OweUndo { node, undo } => {
-                let mut owed = view.owed(node).map_err(broken)?;
-                owed.merge(undo);
-                let key = keys.owed(node);
-                let before = Range::one(&key);
-                batch.compares.push(view.snapshot.unchanged(&before));
-                batch.put(key, to_json(&owed)?, 0);
-            }
-            Side::History(entry) => self.put_history(batch, after, entry)?,
-        }
-        Ok(())
-    }
-
-    fn put_history(
-        &self,
-        batch: &mut Batch,
-        after: &mut Stored,
-        entry: &HistoryEntry,
-    ) -> Result<(), Trouble> {
-        let keys = &self.store.keys;
-        after.history += 1;
-        let key = keys.history_line(self.group, after.history);
-        batch.put(key, to_json(entry)?, 0);
-        if let Some(old) = after
-            .history
-            .checked_sub(HISTORY_MAX)
-            .filter(|old| *old > 0)
-        {
-            batch.delete(keys.history_line(self.group, old));
-        }
-        Ok(())
-    }
-
-    /// A lease for a timer of this commit.
-    async fn lease(&mut self, duration_ms: u64) -> Result<i64, Trouble> {
-        let at = self.leases.next;
-        self.leases.next += 1;
-        if let Some((granted_ms, lease)) = self.leases.granted.get(at)
-            && *granted_ms == duration_ms
-        {
-            return Ok(*lease);
-        }
-        self.leases.granted.truncate(at);
-        let lease = lease::fresh();
-        let granted = self
-            .store
-            .client
-            .grant(lease, lease::secs(duration_ms))
-            .await;
-        granted.map_err(trouble)?;
-        self.leases.granted.push((duration_ms, lease));
-        Ok(lease)
-    }
-}
-
-/// A value as it is stored.
-pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Trouble> {
-    serde_json::to_string(value).map_err(|error| Trouble::Broken(error.to_string()))
-}
-
-// === impl Batch ===
-
-impl Batch {
-    fn put(&mut self, key: String, value: String, lease: i64) {
-        self.ops.push(Op::Put {
-            key: key.into_bytes(),
-            value: value.into_bytes(),
-            lease,
-        });
-    }
-
-    fn delete(&mut self, key: String) {
-        self.ops.push(Op::Delete {
-            key: key.into_bytes(),
-            end: None,
-        });
-    }
-}
-
-// === impl Leases ===
-
-impl Leases {
-    /// Ends those that nothing stands on; they would end by themselves.
-    async fn give_back(&mut self, store: &EtcdStore) {
-        for (_, lease) in self.granted.drain(..) {
-            let _ = store.client.revoke(lease).await;
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod ask;
 pub mod client;
+mod commit;
 pub mod keys;
 mod lease;
 mod look;

@@ -1,7 +1,8 @@
 //! What nodes say of themselves, what they owe, and the fleet's pause.
 
-use crate::ask::{broken, to_json};
+use crate::ask::broken;
 use crate::client::{Fault, Granted, Op, Txn};
+use crate::commit::to_json;
 use crate::keys::Range;
 use crate::lease;
 use crate::look::View;

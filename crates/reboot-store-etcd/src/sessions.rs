@@ -1,7 +1,8 @@
 //! Sessions: each is a key on a lease, and all that stands on the lease goes with it.
 
-use crate::ask::{broken, to_json};
+use crate::ask::broken;
 use crate::client::{Compare, Fault, Granted, Is, Op, Txn};
+use crate::commit::to_json;
 use crate::keys::Range;
 use crate::lease;
 use crate::look::{SessionValue, View, parse};

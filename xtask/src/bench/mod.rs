@@ -5,6 +5,7 @@
 
 mod cold_start;
 mod daemon;
+mod etcd;
 mod handover;
 mod idle;
 mod row;
@@ -38,10 +39,14 @@ struct Measure {
     run: fn(&Place) -> anyhow::Result<Vec<Row>>,
 }
 
-const MEASURES: [Measure; 5] = [
+const MEASURES: [Measure; 6] = [
     Measure {
         name: "store",
         run: store::run,
+    },
+    Measure {
+        name: "etcd",
+        run: etcd::run,
     },
     Measure {
         name: "sentinel",
@@ -103,9 +108,10 @@ fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Measure>> {
 }
 
 fn build(root: &Path) -> anyhow::Result<()> {
-    let targets: [&[&str]; 2] = [
+    let targets: [&[&str]; 3] = [
         &["--package", "clusterrebootd"],
         &["--package", "reboot-store", "--examples"],
+        &["--package", "reboot-store-etcd", "--examples"],
     ];
     for target in targets {
         let mut cargo = Command::new(env!("CARGO"));
@@ -166,6 +172,6 @@ mod tests {
         let Err(error) = choose(&["speed".to_owned()]) else {
             panic!("it is unknown");
         };
-        assert!(error.to_string().contains("store, sentinel"), "{error}");
+        assert!(error.to_string().contains("store, etcd, sentinel"), "{error}");
     }
 }

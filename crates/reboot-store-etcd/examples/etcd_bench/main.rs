@@ -1,12 +1,14 @@
 //! Measures the store on a real etcd beside bare transactions and bare watches on the same
 //! member, and prints what it measured as one JSON object. Durations are in nanoseconds.
 //!
-//! `cargo xtask bench etcd` runs it. Arguments: how many samples, then the sizes of lines.
+//! `cargo xtask bench etcd` runs it. Arguments: the daemon's program, how many samples, for how
+//! many seconds a daemon is watched, then the sizes of lines.
 
 mod bare;
 mod handover;
 mod node;
 mod roll;
+mod waiting;
 
 use bare::Swap;
 use node::Node;
@@ -28,6 +30,7 @@ struct Report {
     writes: [i64; 2],
     lines: Vec<handover::Line>,
     roll: roll::Roll,
+    waiting: waiting::Waiting,
 }
 
 /// Commits before anything counts.
@@ -36,7 +39,12 @@ const WARM_UP: usize = 20;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
-    let samples: usize = arguments.next().ok_or("first argument: samples")?.parse()?;
+    let program = arguments.next().ok_or("first argument: the daemon")?;
+    let samples: usize = arguments
+        .next()
+        .ok_or("second argument: samples")?
+        .parse()?;
+    let seconds: u64 = arguments.next().ok_or("third argument: seconds")?.parse()?;
     let sizes: Vec<usize> = arguments.map(|it| it.parse()).collect::<Result<_, _>>()?;
     let etcd = Etcd::single(&LabOptions::default()).await?;
     let (claim, swap) = claims(&etcd, samples).await?;
@@ -45,7 +53,9 @@ async fn main() -> Outcome<()> {
     for size in &sizes {
         lines.push(handover::measure(&etcd, *size, samples).await?);
     }
+    let waiting = waiting::measure(program.as_ref(), seconds).await?;
     let report = Report {
+        waiting,
         claim,
         swap,
         writes,

@@ -174,3 +174,73 @@ fn no_permission(asked: &Asked, endpoint: &Endpoint, user: &str) -> Fault {
         asked.what
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is made of etcd's words, in one.
+    fn verdict(code: Code, text: &str, repeatable: bool) -> &'static str {
+        let endpoint = Endpoint::parse("10.0.0.1:2379", false).unwrap();
+        let asked = Asked {
+            what: "write /a".to_owned(),
+            repeatable,
+        };
+        match judge(&Status::new(code, text), &asked, &endpoint, "node") {
+            Setback::Elsewhere(_) => "elsewhere",
+            Setback::LogIn(_) => "log in",
+            Setback::Final(fault) => {
+                assert!(fault == Fault::LeaseGone || fault.to_string().contains("10.0.0.1"));
+                fault.kind()
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_goes_elsewhere_only_where_it_was_not_taken() {
+        let table = [
+            (Code::Unavailable, "etcdserver: no leader", "elsewhere"),
+            (Code::ResourceExhausted, "etcdserver: too many requests", "elsewhere"),
+            (Code::Unavailable, "etcdserver: not capable", "elsewhere"),
+            (Code::Unknown, "raft proposal dropped", "elsewhere"),
+            (Code::Unavailable, "etcdserver: request timed out", "unknown"),
+            (
+                Code::Unavailable,
+                "etcdserver: request timed out, possibly due to previous leader failure",
+                "unknown",
+            ),
+            (Code::Unavailable, "etcdserver: leader changed", "unknown"),
+            (Code::Unavailable, "etcdserver: server stopped", "unknown"),
+            (Code::Canceled, "context canceled", "unknown"),
+            (Code::Internal, "something new", "unknown"),
+        ];
+        for (code, text, expected) in table {
+            assert_eq!(verdict(code, text, false), expected, "{text}");
+            assert_eq!(verdict(code, text, true), "elsewhere", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_etcd_would_say_every_time_is_final() {
+        let table = [
+            (Code::Unauthenticated, "etcdserver: invalid auth token", "log in"),
+            (Code::InvalidArgument, "etcdserver: revision of auth store is old", "log in"),
+            (Code::InvalidArgument, "etcdserver: user name is empty", "log in"),
+            (Code::PermissionDenied, "etcdserver: permission denied", "denied"),
+            (
+                Code::InvalidArgument,
+                "etcdserver: authentication failed, invalid user ID or password",
+                "denied",
+            ),
+            (Code::NotFound, "etcdserver: requested lease not found", "lease_gone"),
+            (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded", "no_space"),
+            (Code::InvalidArgument, "etcdserver: request is too large", "refused"),
+            (Code::Unimplemented, "unknown service", "refused"),
+        ];
+        for (code, text, expected) in table {
+            for repeatable in [false, true] {
+                assert_eq!(verdict(code, text, repeatable), expected, "{text}");
+            }
+        }
+    }
+}

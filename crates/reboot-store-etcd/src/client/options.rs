@@ -1,6 +1,5 @@
 //! What a client is told: where etcd is, who asks, and how long to wait.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,7 +41,7 @@ pub struct Tls {
 }
 
 /// A user of etcd's own.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Credentials {
     /// The user's name.
     pub username: String,
@@ -118,13 +117,35 @@ impl Options {
     }
 }
 
-// === impl Credentials ===
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("username", &self.username)
-            .field("password_file", &self.password_file)
-            .finish()
+    #[test]
+    fn options_that_make_no_sense_are_refused_with_what_to_do() {
+        let refusal = |options: Options| options.check().unwrap_err().to_string();
+        assert!(refusal(Options::new([""; 0])).contains("name at least one"));
+        assert!(refusal(Options::new(["etcd-1"])).contains("names no port"));
+        let in_the_clear = Options {
+            tls: Some(Tls::default()),
+            ..Options::new(["etcd-1:2379", "http://etcd-2:2379"])
+        };
+        assert!(refusal(in_the_clear).contains("http://etcd-2:2379"));
+        let at_once = Options {
+            call_timeout: Duration::ZERO,
+            ..Options::new(["etcd-1:2379"])
+        };
+        assert!(refusal(at_once).contains("call_timeout is zero"));
+    }
+
+    #[test]
+    fn what_names_no_scheme_follows_the_configuration() {
+        let tls = Options {
+            tls: Some(Tls::default()),
+            ..Options::new(["etcd-1:2379"])
+        };
+        assert_eq!(tls.check().unwrap()[0].to_string(), "https://etcd-1:2379");
+        let clear = Options::new(["etcd-1:2379"]);
+        assert_eq!(clear.check().unwrap()[0].to_string(), "http://etcd-1:2379");
     }
 }
