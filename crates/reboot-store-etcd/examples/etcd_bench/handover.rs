@@ -36,7 +36,7 @@ pub(crate) async fn measure(etcd: &Etcd, waiters: usize, samples: usize) -> Outc
     let rounds = (samples / 2).clamp(WARM_UP + 1, 200);
     let mut holder = Node::start(node::connect(etcd)?, &namespace, 0).await?;
     let mut number = holder.claim().await?;
-    let (granted, mut grants) = mpsc::unbounded_channel();
+    let (granted, mut grants) = mpsc::channel(8);
     let mut line = JoinSet::new();
     let mut nodes = Vec::new();
     for at in 1..=waiters {
@@ -86,16 +86,12 @@ async fn settle(node: &Node) -> Outcome<()> {
     Ok(())
 }
 
-async fn queue(
-    line: &mut JoinSet<()>,
-    node: Node,
-    granted: &mpsc::UnboundedSender<Grant>,
-) -> Outcome<()> {
+async fn queue(line: &mut JoinSet<()>, node: Node, granted: &mpsc::Sender<Grant>) -> Outcome<()> {
     node.join().await?;
     let granted = granted.clone();
     line.spawn(async move {
         match wait(node).await {
-            Ok(grant) => drop(granted.send(grant)),
+            Ok(grant) => drop(granted.send(grant).await),
             Err(error) => eprintln!("a waiter gave up: {error}"),
         }
     });
