@@ -38,6 +38,9 @@ pub struct LabOptions {
     pub wires: bool,
     /// More of etcd's flags.
     pub flags: Vec<String>,
+    /// Which etcd: the one that CLUSTERREBOOTD_TEST_ETCD names or the search path finds, where
+    /// not told otherwise.
+    pub program: Option<String>,
 }
 
 /// The certificates of the client side.
@@ -70,6 +73,7 @@ impl Default for LabOptions {
             address: Ipv4Addr::LOCALHOST.into(),
             wires: false,
             flags: Vec::new(),
+            program: None,
         }
     }
 }
@@ -121,7 +125,7 @@ impl Etcd {
 
     fn prepare(size: usize, options: &LabOptions) -> Result<Self, LabError> {
         let folder = TempDir::with_prefix("etcd-")?;
-        let program = program();
+        let program = options.program.clone().unwrap_or_else(program);
         let member = |index| Member::new(index, options.address, folder.path(), &program);
         let mut members = (0..size).map(member).collect::<Result<Vec<_>, _>>()?;
         let mut wires = options.wires.then(Wires::new);
@@ -360,7 +364,7 @@ impl Etcd {
         let log = self.members[member].log();
         if log.contains("setpriv: failed to execute") {
             return LabError::Missing {
-                program: program(),
+                program: self.members[member].program.clone(),
                 package: "etcd-server",
                 cause: std::io::ErrorKind::NotFound.into(),
             };

@@ -24,7 +24,7 @@ pub(crate) struct Member {
     pub(crate) metrics: SocketAddr,
     pub(crate) data: PathBuf,
     log: PathBuf,
-    program: String,
+    pub(crate) program: String,
     arguments: Vec<String>,
     child: Option<Child>,
 }

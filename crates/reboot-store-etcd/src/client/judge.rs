@@ -200,10 +200,18 @@ mod tests {
     fn a_write_goes_elsewhere_only_where_it_was_not_taken() {
         let table = [
             (Code::Unavailable, "etcdserver: no leader", "elsewhere"),
-            (Code::ResourceExhausted, "etcdserver: too many requests", "elsewhere"),
+            (
+                Code::ResourceExhausted,
+                "etcdserver: too many requests",
+                "elsewhere",
+            ),
             (Code::Unavailable, "etcdserver: not capable", "elsewhere"),
             (Code::Unknown, "raft proposal dropped", "elsewhere"),
-            (Code::Unavailable, "etcdserver: request timed out", "unknown"),
+            (
+                Code::Unavailable,
+                "etcdserver: request timed out",
+                "unknown",
+            ),
             (
                 Code::Unavailable,
                 "etcdserver: request timed out, possibly due to previous leader failure",
@@ -211,7 +219,7 @@ mod tests {
             ),
             (Code::Unavailable, "etcdserver: leader changed", "unknown"),
             (Code::Unavailable, "etcdserver: server stopped", "unknown"),
-            (Code::Canceled, "context canceled", "unknown"),
+            (Code::Cancelled, "context canceled", "unknown"),
             (Code::Internal, "something new", "unknown"),
         ];
         for (code, text, expected) in table {
@@ -223,18 +231,46 @@ mod tests {
     #[test]
     fn what_etcd_would_say_every_time_is_final() {
         let table = [
-            (Code::Unauthenticated, "etcdserver: invalid auth token", "log in"),
-            (Code::InvalidArgument, "etcdserver: revision of auth store is old", "log in"),
-            (Code::InvalidArgument, "etcdserver: user name is empty", "log in"),
-            (Code::PermissionDenied, "etcdserver: permission denied", "denied"),
+            (
+                Code::Unauthenticated,
+                "etcdserver: invalid auth token",
+                "log in",
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: revision of auth store is old",
+                "log in",
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: user name is empty",
+                "log in",
+            ),
+            (
+                Code::PermissionDenied,
+                "etcdserver: permission denied",
+                "denied",
+            ),
             (
                 Code::InvalidArgument,
                 "etcdserver: authentication failed, invalid user ID or password",
                 "denied",
             ),
-            (Code::NotFound, "etcdserver: requested lease not found", "lease_gone"),
-            (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded", "no_space"),
-            (Code::InvalidArgument, "etcdserver: request is too large", "refused"),
+            (
+                Code::NotFound,
+                "etcdserver: requested lease not found",
+                "lease_gone",
+            ),
+            (
+                Code::ResourceExhausted,
+                "etcdserver: mvcc: database space exceeded",
+                "no_space",
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: request is too large",
+                "refused",
+            ),
             (Code::Unimplemented, "unknown service", "refused"),
         ];
         for (code, text, expected) in table {

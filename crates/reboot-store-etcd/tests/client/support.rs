@@ -1,24 +1,44 @@
 //! What the tests share: one quiet member for all, and short words for transactions.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use reboot_lab::{Etcd, LabOptions};
 use reboot_store_etcd::client::{
     Client, Compare, Is, KeyValue, Op, OpResult, Options, Txn, TxnAnswer, prefix_end,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// One member for all tests that do it no harm. It ends with the process.
-pub(crate) async fn quiet() -> Client {
-    static QUIET: OnceCell<Vec<String>> = OnceCell::const_new();
-    let start = || async {
-        let etcd = Etcd::single(&LabOptions::default()).await.unwrap();
-        // Never dropped: the kernel ends it with this process.
-        Box::leak(Box::new(etcd)).endpoints()
+/// A client of a member that several tests share, since they do it no harm. The last of them ends
+/// it.
+pub(crate) struct Quiet {
+    client: Client,
+    _etcd: Arc<Etcd>,
+}
+
+impl Deref for Quiet {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+pub(crate) async fn quiet() -> Quiet {
+    static SHARED: Mutex<Weak<Etcd>> = Mutex::const_new(Weak::new());
+    let mut shared = SHARED.lock().await;
+    let etcd = match shared.upgrade() {
+        Some(etcd) => etcd,
+        None => Arc::new(Etcd::single(&LabOptions::default()).await.unwrap()),
     };
-    client(QUIET.get_or_init(start).await)
+    *shared = Arc::downgrade(&etcd);
+    Quiet {
+        client: client(&etcd.endpoints()),
+        _etcd: etcd,
+    }
 }
 
 /// A client for these endpoints, with times that a busy machine keeps.
