@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) cycles: u64,
     /// It ends after this time, cycles or not.
     pub(crate) longest: Duration,
+    /// How long all is well between two faults of members, at most.
+    pub(crate) calm: Duration,
     /// What chance begins with.
     pub(crate) seed: u64,
 }
@@ -37,13 +39,13 @@ pub(crate) struct Campaign {
 }
 
 /// Nodes that want the slots of the first group.
-const BUSY_NODES: u64 = 12;
+const BUSY_NODES: u64 = 16;
 /// Nodes that want those of the second, where a cooldown runs.
 const SLOW_NODES: u64 = 3;
 /// Of the second group, in seconds.
 const COOLDOWN_SECS: u64 = 2;
 /// Of a thousand calls, so many are cut off.
-const KILLS_PER_MILLE: u64 = 12;
+const KILLS_PER_MILLE: u64 = 10;
 /// A reboot counts for so long here, not for a day.
 const MARKS_TTL_MS: u64 = 20_000;
 
@@ -105,11 +107,18 @@ pub(crate) async fn stormy(plan: Plan) -> Campaign {
         chance: chance.fork(),
         recorded: crew.recorder.revision(),
         counts: Counts::new(),
+        calm: plan.calm,
     };
     loop {
         members.round().await;
         let cycles = crew.cycles();
-        println!("{cycles} cycles after {} s", start.elapsed().as_secs());
+        let commits = members.recorded.borrow();
+        println!(
+            "{cycles} cycles after {} s, revision {}",
+            start.elapsed().as_secs(),
+            *commits
+        );
+        drop(commits);
         if cycles >= plan.cycles || start.elapsed() >= plan.longest {
             break;
         }

@@ -91,7 +91,7 @@ impl Node {
         self.shared
             .journal
             .note(|notes| notes.commands.push(command));
-        if self.chance.per_mille(900) {
+        if self.chance.per_mille(940) {
             // An orderly end; else the lease must end by itself.
             let session = self.session.clone();
             let _ = self.write(Write::EndSession { session }).await;

@@ -29,7 +29,7 @@ pub(crate) const PREFIX: &str = "/faults/";
 /// Where the default group's record stands, beneath the namespace.
 pub(crate) const LOCK_KEY: &str = "lock";
 /// Slots of a group, as the nodes' files have it.
-pub(crate) const SLOTS: u32 = 6;
+pub(crate) const SLOTS: u32 = 8;
 /// A session's lease; etcd makes none that is shorter at its usual pace.
 pub(crate) const LEASE_MS: u64 = 2000;
 

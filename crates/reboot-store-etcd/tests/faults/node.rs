@@ -244,7 +244,7 @@ impl Node {
             Err(_) => {
                 let journal = &self.shared.journal;
                 journal.note(|notes| *notes.kills.entry(verb).or_default() += 1);
-                Err(match self.chance.per_mille(400) {
+                Err(match self.chance.per_mille(250) {
                     true => End::PowerLost,
                     false => End::Killed,
                 })

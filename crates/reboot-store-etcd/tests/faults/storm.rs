@@ -5,7 +5,7 @@ use crate::judge::{Verdict, judge};
 use crate::weather::{BLOWS, GUSTS};
 use std::time::Duration;
 
-/// How long a run is to be, other than as a test: `cycles=10000,minutes=60,seed=1`.
+/// How long a run is to be, other than as a test: `cycles=10000,minutes=60,calm_ms=4000`.
 const VARIABLE: &str = "CLUSTERREBOOTD_TEST_FAULTS";
 
 // === impl Plan ===
@@ -24,6 +24,7 @@ impl Plan {
         Self {
             cycles: value("cycles", 200),
             longest: Duration::from_secs(60 * value("minutes", 2)),
+            calm: Duration::from_millis(value("calm_ms", 1500)),
             seed: value("seed", u64::from(std::process::id())),
         }
     }

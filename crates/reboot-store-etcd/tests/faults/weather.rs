@@ -90,6 +90,8 @@ pub(crate) struct MemberWeather {
     /// Up to where history is written down and may be compacted.
     pub(crate) recorded: watch::Receiver<i64>,
     pub(crate) counts: Counts,
+    /// How long all is well between two blows, at most.
+    pub(crate) calm: Duration,
 }
 
 /// What strikes clients: for each the way to each member.
@@ -117,7 +119,12 @@ impl MemberWeather {
 
     /// A while in which all is well.
     async fn calm(&mut self) {
-        pause(Duration::from_millis(200 + self.chance.below(800))).await;
+        let most = u64::try_from(self.calm.as_millis()).unwrap();
+        let least = most / 2;
+        pause(Duration::from_millis(
+            least + self.chance.below(most - least),
+        ))
+        .await;
     }
 
     /// Shorter than any lease, as a rule.
