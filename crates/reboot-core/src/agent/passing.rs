@@ -349,7 +349,11 @@ impl Turn<'_> {
                 Some(found) => self.emit(Effect::AwaitChange {
                     seen: found.revision,
                 }),
-                None => {}
+                None => {
+                    // Nothing was seen, so nothing can be waited for.
+                    let delay_ms = self.backoff_ms();
+                    self.rest(delay_ms);
+                }
             },
             _ => {}
         }

@@ -286,3 +286,25 @@ fn a_fence_whose_reply_was_lost_before_the_store_went_away_is_found_again() {
     assert_eq!(world.machines[0].commands, []);
     assert_eq!(world.holders(), 0, "{:?}", world.stage(0));
 }
+
+#[test]
+fn who_waits_and_cannot_look_tries_again_soon() {
+    let hour_ms = 60 * MINUTE_MS;
+    let machine = |name| {
+        let mut machine = Machine::new(settings(name, 1));
+        machine.settings.check_interval_ms = hour_ms;
+        machine
+    };
+    let mut world = World::new(3, vec![machine("node-0"), machine("node-1")]);
+    let waits = |world: &World, at: usize| {
+        world.machines[at]
+            .outcomes()
+            .contains(&Outcome::LockUnavailable)
+    };
+    assert!(world.run_until(MINUTE_MS, |world| waits(world, 0) || waits(world, 1)));
+    let waiter = usize::from(waits(&world, 1));
+    world.store_down_until_ms = world.now_ms + 20_000;
+    world.deliver(waiter, Event::Woken);
+    let is_over = world.run_until(hour_ms / 2, |world| world.machines[waiter].is_done());
+    assert!(is_over, "{:?}", world.machines[waiter].outcomes());
+}
