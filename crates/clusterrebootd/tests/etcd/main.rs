@@ -27,8 +27,10 @@ mod operators;
 #[path = "../evidence/peers.rs"]
 mod peers;
 mod place;
+mod reach;
 #[allow(dead_code)] // as above
 #[path = "../evidence/scripts.rs"]
 mod scripts;
 #[path = "../evidence/status.rs"]
 mod status;
+mod waiting;
