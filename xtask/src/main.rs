@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
+mod faults;
 mod generate;
 mod stats;
 mod test;
@@ -34,6 +35,9 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Strike a real etcd of three members with every fault, over and over, while nodes reboot on
+    /// it, and judge the history. Wants root, for a small disk.
+    Faults(faults::Length),
     /// Make Rust of the `.proto` files. A test sees that what is committed is what this makes.
     Gen,
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
@@ -64,6 +68,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tidy => tidy::run(root)?,
         Command::Test => test::run(root)?,
         Command::Prove { arguments } => test::prove(root, &arguments)?,
+        Command::Faults(length) => faults::run(root, &length)?,
         Command::Gen => generate::run(root).map(|()| true)?,
         Command::Bench { names, quick } => bench::run(root, &names, quick).map(|()| true)?,
     };

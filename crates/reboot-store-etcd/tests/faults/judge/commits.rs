@@ -65,8 +65,11 @@ impl Case<'_> {
                 let text = format!("{verb} in group {name} at revision {revision}: {why}");
                 self.object(Rule::Sequential, text);
             }
-            Ok((applied, is_late)) => {
-                self.verdict.figures.late_facts += u64::from(is_late);
+            Ok((applied, late)) => {
+                if let Some(why) = late {
+                    let what = format!("{}: {why}", asked.request.action.verb());
+                    *self.verdict.figures.late_facts.entry(what).or_default() += 1;
+                }
                 self.count(&applied);
                 if let Err(why) = self.whole(&checked, &applied) {
                     let text = format!("group {name} at revision {revision}: {why}");
@@ -78,7 +81,11 @@ impl Case<'_> {
 
     /// By the facts right before the commit; else by those of a moment since the commit before,
     /// as facts that only went away (a lease that ends) need not be noticed.
-    fn explain(&self, it: &Checked<'_>, asked: &Asked<'_>) -> Result<(Applied, bool), String> {
+    fn explain(
+        &self,
+        it: &Checked<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<(Applied, Option<String>), String> {
         let revision = it.commit.after.revision;
         let mut first = None;
         for at in self.past.revisions(it.since, revision - 1) {
@@ -86,7 +93,7 @@ impl Case<'_> {
             let applied = apply(&it.before, asked.request, &facts);
             match applied {
                 Ok(applied) if applied.group == it.commit.after.group => {
-                    return Ok((applied, first.is_some()));
+                    return Ok((applied, first));
                 }
                 other => {
                     let why = || match &other {

@@ -74,7 +74,7 @@ pub(crate) struct Figures {
     /// By the event in their line of history.
     pub(crate) verbs: BTreeMap<String, u64>,
     /// Commits by facts that had changed since they were read, as the rules allow.
-    pub(crate) late_facts: u64,
+    pub(crate) late_facts: BTreeMap<String, u64>,
     pub(crate) granted: u64,
     pub(crate) refused: BTreeMap<&'static str, u64>,
     pub(crate) unavailable: u64,
