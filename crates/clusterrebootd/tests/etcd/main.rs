@@ -24,6 +24,7 @@ mod lab;
 mod machine;
 #[path = "../evidence/operators.rs"]
 mod operators;
+mod papers;
 #[path = "../evidence/peers.rs"]
 mod peers;
 mod place;
@@ -31,6 +32,7 @@ mod reach;
 #[allow(dead_code)] // as above
 #[path = "../evidence/scripts.rs"]
 mod scripts;
+mod shell;
 #[path = "../evidence/status.rs"]
 mod status;
 mod waiting;

@@ -39,7 +39,7 @@ fn refused(machine: &Machine) -> String {
 
 /// A machine told of this etcd, which it cannot use. Its daemon waits; every command says each of
 /// these facts.
-fn cannot_use(bench: &Bench, name: &str, store: &str, facts: &[&str]) {
+pub(crate) fn cannot_use(bench: &Bench, name: &str, store: &str, facts: &[&str]) {
     let mut machine = bench.machine(name);
     machine.set("store", store);
     machine.set("metrics", "{enabled: true, listen: '127.0.0.1:0'}");
