@@ -3,14 +3,15 @@
 
 use crate::ask::{Asking, Needed, broken};
 use crate::client::{Compare, Is, Op};
-use crate::keys::{Range, is_default};
+use crate::keys::{Keys, Range, is_default};
 use crate::lease;
 use crate::look::{CooldownValue, View};
 use crate::record::{self, Stored, hold_text};
 use crate::semaphore::{Semaphore, is_foreign};
 use crate::store::{EtcdStore, trouble};
 use reboot_core::group::{Action, Applied, Group, HistoryEntry, Hold, Side};
-use reboot_core::id::NodeName;
+use reboot_core::id::{GroupName, NodeName};
+use reboot_core::undo::Undo;
 use reboot_core::write::Trouble;
 
 /// Lines of history kept for each group.
@@ -61,7 +62,7 @@ impl Asking<'_> {
         for side in sides {
             self.put_side(&mut batch, view, &mut after, &side).await?;
         }
-        self.put_record(&mut batch, view, &after)?;
+        batch.put_record(view, self.group, &after)?;
         self.put_holders(&mut batch, view, before, &after.group);
         if let Action::Claim(claim) = &self.request.action {
             let node = &claim.identity.node;
@@ -89,29 +90,6 @@ impl Asking<'_> {
         sides
     }
 
-    fn put_record(
-        &self,
-        batch: &mut Batch,
-        view: &View<'_>,
-        stored: &Stored,
-    ) -> Result<(), Trouble> {
-        let keys = &self.store.keys;
-        let key = keys.record(self.group);
-        let text = stored
-            .to_text()
-            .map_err(|why| Trouble::Broken(format!("group {}: {why}", self.group)))?;
-        if is_default(self.group) {
-            batch.put(keys.copy(self.group), text.clone(), 0);
-        }
-        batch.put(key, text, 0);
-        if let Some(key) = keys.semaphore(self.group) {
-            let before = view.semaphore(self.group).map_err(broken)?;
-            let document = Semaphore::of(&stored.group, before.map(|(_, document)| document));
-            batch.put(key, to_json(&document)?, 0);
-        }
-        Ok(())
-    }
-
     /// Each hold stands under a key of its own, a claim's on its lease.
     fn put_holders(&self, batch: &mut Batch, view: &View<'_>, before: &Stored, after: &Group) {
         let keys = &self.store.keys;
@@ -119,7 +97,10 @@ impl Asking<'_> {
         let holds = before.group.holds.iter().chain(&before.ended);
         for hold in holds.filter(is_gone) {
             batch.delete(keys.holder(self.group, &hold.node));
-            if let Some(machine) = keys.machine(&hold.machine_id) {
+            let stays = |other: &Hold| other.machine_id == hold.machine_id;
+            if let Some(machine) = keys.machine(&hold.machine_id)
+                && !after.holds.iter().any(stays)
+            {
                 batch.delete(machine);
             }
         }
@@ -197,34 +178,9 @@ impl Asking<'_> {
                 batch.put(key, self.request.at.clone(), lease);
             }
             Side::OweUndo { node, undo } => {
-                let mut owed = view.owed(node).map_err(broken)?;
-                owed.merge(undo);
-                let key = keys.owed(node);
-                let before = Range::one(&key);
-                batch.compares.push(view.snapshot.unchanged(&before));
-                batch.put(key, to_json(&owed)?, 0);
+                batch.put_owed(view, node, undo)?;
             }
-            Side::History(entry) => self.put_history(batch, after, entry)?,
-        }
-        Ok(())
-    }
-
-    fn put_history(
-        &self,
-        batch: &mut Batch,
-        after: &mut Stored,
-        entry: &HistoryEntry,
-    ) -> Result<(), Trouble> {
-        let keys = &self.store.keys;
-        after.history += 1;
-        let key = keys.history_line(self.group, after.history);
-        batch.put(key, to_json(entry)?, 0);
-        if let Some(old) = after
-            .history
-            .checked_sub(HISTORY_MAX)
-            .filter(|old| *old > 0)
-        {
-            batch.delete(keys.history_line(self.group, old));
+            Side::History(entry) => batch.put_history(&keys, self.group, after, entry)?,
         }
         Ok(())
     }
@@ -259,7 +215,65 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Trouble> 
 // === impl Batch ===
 
 impl Batch {
-    fn put(&mut self, key: String, value: String, lease: i64) {
+    /// A group's record, and all that says the same: its copy, the old command's document.
+    pub(crate) fn put_record(
+        &mut self,
+        view: &View<'_>,
+        group: &GroupName,
+        stored: &Stored,
+    ) -> Result<(), Trouble> {
+        let text = stored
+            .to_text()
+            .map_err(|why| Trouble::Broken(format!("group {group}: {why}")))?;
+        if is_default(group) {
+            self.put(view.keys.copy(group), text.clone(), 0);
+        }
+        self.put(view.keys.record(group), text, 0);
+        if let Some(key) = view.keys.semaphore(group) {
+            let before = view.semaphore(group).map_err(broken)?;
+            let document = Semaphore::of(&stored.group, before.map(|(_, document)| document));
+            self.put(key, to_json(&document)?, 0);
+        }
+        Ok(())
+    }
+
+    /// What a broken hold leaves to be undone on a node, added to what it owes already.
+    pub(crate) fn put_owed(
+        &mut self,
+        view: &View<'_>,
+        node: &NodeName,
+        undo: &Undo,
+    ) -> Result<(), Trouble> {
+        if undo.is_empty() {
+            return Ok(());
+        }
+        let mut owed = view.owed(node).map_err(broken)?;
+        owed.merge(undo);
+        let key = view.keys.owed(node);
+        self.compares
+            .push(view.snapshot.unchanged(&Range::one(&key)));
+        self.put(key, to_json(&owed)?, 0);
+        Ok(())
+    }
+
+    /// A line of a group's history; the oldest goes for it.
+    pub(crate) fn put_history(
+        &mut self,
+        keys: &Keys,
+        group: &GroupName,
+        after: &mut Stored,
+        entry: &HistoryEntry,
+    ) -> Result<(), Trouble> {
+        after.history += 1;
+        self.put(keys.history_line(group, after.history), to_json(entry)?, 0);
+        let old = after.history.checked_sub(HISTORY_MAX);
+        if let Some(old) = old.filter(|old| *old > 0) {
+            self.delete(keys.history_line(group, old));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn put(&mut self, key: String, value: String, lease: i64) {
         self.ops.push(Op::Put {
             key: key.into_bytes(),
             value: value.into_bytes(),
@@ -267,7 +281,7 @@ impl Batch {
         });
     }
 
-    fn delete(&mut self, key: String) {
+    pub(crate) fn delete(&mut self, key: String) {
         self.ops.push(Op::Delete {
             key: key.into_bytes(),
             end: None,

@@ -6,6 +6,7 @@
 mod ask;
 pub mod client;
 mod commit;
+mod epoch;
 pub mod keys;
 mod lease;
 mod look;
@@ -17,4 +18,5 @@ mod sessions;
 mod store;
 mod waiting;
 
+pub use epoch::Begun;
 pub use store::{EtcdStore, Layout};

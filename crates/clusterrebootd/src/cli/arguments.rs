@@ -225,6 +225,15 @@ pub enum StoreCommand {
         #[arg(long, value_name = "TEXT", default_value = "no reason given")]
         reason: String,
     },
+    /// After etcd was restored from a snapshot: start a new epoch, paused
+    NewEpoch {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Why; it is recorded
+        #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+        reason: String,
+    },
 }
 
 /// Arguments of `demo`.

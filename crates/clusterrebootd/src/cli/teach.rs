@@ -241,6 +241,10 @@ const LESSONS: &[Lesson] = &[
                 "copy it while daemons go on",
             ),
             example(
+                "clusterrebootd store new-epoch --reason 'snapshot of monday'",
+                "etcd was restored: everybody waits until you say who is down",
+            ),
+            example(
                 "clusterrebootd store restore fleet.bak",
                 "put the copy in its place",
             ),

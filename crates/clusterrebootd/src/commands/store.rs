@@ -1,18 +1,27 @@
 //! `store`: looking into, checking, backing up and restoring the embedded store.
 
-use super::operator::{confirm, now, who};
+use super::operator::{confirm, now, who, with_settings};
 use super::validate;
 use crate::cli::{StoreArgs, StoreCommand};
 use crate::config::{DEFAULT_PATH, Settings, StoreSettings};
 use crate::console::{complain, print_json, print_then};
+use crate::daemon;
 use crate::exit::ExitCode;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
+use reboot_core::group::Pause;
+use reboot_core::id::GroupName;
+use reboot_store::Store;
 use reboot_store::embedded::maintenance::{self, Restored, Why};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub(super) fn run(args: &StoreArgs) -> ExitCode {
+    if let StoreCommand::NewEpoch { yes, reason } = &args.command {
+        return with_settings(&args.config, |settings| {
+            daemon::block_on(new_epoch(settings, reason, *yes))
+        });
+    }
     let path = match &args.path {
         Some(path) => path.clone(),
         None => match configured(&args.config) {
@@ -55,6 +64,7 @@ fn carry_out(path: &Path, args: &StoreArgs) -> Result<ExitCode> {
             "no store at {}: does the daemon run with this configuration?",
             path.display()
         ),
+        StoreCommand::NewEpoch { .. } => bail!("a file has no epoch of its own: restore it"),
         StoreCommand::Dump => Ok(print_json(&maintenance::dump(path)?, ExitCode::Success)),
         StoreCommand::Check => check(path),
         StoreCommand::Backup { file } => {
@@ -89,6 +99,34 @@ fn check(path: &Path) -> Result<ExitCode> {
         "not sound: restore a backup\n"
     });
     Ok(print_then(text.as_bytes(), exit))
+}
+
+/// Begins a new epoch in an etcd that was put back from a snapshot.
+async fn new_epoch(settings: &Settings, reason: &str, is_sure: bool) -> Result<ExitCode> {
+    let StoreSettings::Etcd(etcd) = &settings.store else {
+        bail!("store new-epoch is for store.etcd: `store restore` begins one of its own");
+    };
+    let store = daemon::in_etcd(etcd)?;
+    let what = format!(
+        "a new epoch begins in {}: claims and sessions are dropped, and every group is paused \
+         until you say who is down",
+        store.describe()
+    );
+    confirm(&what, "Begin it?", is_sure)?;
+    let pause = Pause {
+        by: who(),
+        reason: reason.to_owned(),
+        until: None,
+    };
+    let begun = store.begin_epoch(&pause, &now()).await;
+    let begun = begun.map_err(|trouble| anyhow!("{trouble}"))?;
+    let mut lines = vec![format!("{}: epoch {}", store.describe(), begun.epoch)];
+    lines.push(format!("claims dropped: {}", begun.dropped_claims));
+    lines.extend(next_steps(&begun.paused, ""));
+    Ok(print_then(
+        (lines.join("\n") + "\n").as_bytes(),
+        ExitCode::Success,
+    ))
 }
 
 /// `flag` names the configuration in the commands that come next.
@@ -128,8 +166,14 @@ fn told(path: &Path, restored: &Restored, flag: &str) -> String {
         lines.push(format!("the replaced file is kept as {}", kept.display()));
     }
     lines.push(format!("claims dropped: {}", restored.dropped_claims));
-    let paused = restored.paused.iter();
-    lines.extend(paused.map(|group| format!("group {group} is paused")));
+    lines.extend(next_steps(&restored.paused, flag));
+    lines.join("\n") + "\n"
+}
+
+/// What an operator does before a paused fleet goes on.
+fn next_steps(paused: &[GroupName], flag: &str) -> Vec<String> {
+    let paused = paused.iter();
+    let mut lines = Vec::from_iter(paused.map(|group| format!("group {group} is paused")));
     lines.push("Next, before or after the daemons are started:".to_owned());
     for (command, says) in [
         (
@@ -144,5 +188,5 @@ fn told(path: &Path, restored: &Restored, flag: &str) -> String {
     ] {
         lines.push(format!("  clusterrebootd {command}{flag}\n      {says}"));
     }
-    lines.join("\n") + "\n"
+    lines
 }

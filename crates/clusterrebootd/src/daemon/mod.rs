@@ -16,7 +16,7 @@ use assemble::{identify, node};
 
 pub(crate) use diagnose::diagnose;
 pub(crate) use run::serve;
-pub(crate) use stores::open_store;
+pub(crate) use stores::{in_etcd, open_store};
 
 use anyhow::{Context, Result};
 use reboot_core::agent::Notebook;

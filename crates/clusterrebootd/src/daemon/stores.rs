@@ -23,7 +23,7 @@ pub(crate) fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
     };
     match settings {
         StoreSettings::Embedded { path } => embedded(path),
-        StoreSettings::Etcd(etcd) => in_etcd(etcd),
+        StoreSettings::Etcd(etcd) => Ok(Arc::new(in_etcd(etcd)?)),
         StoreSettings::Kubernetes { .. } => Err(later("kubernetes")),
         StoreSettings::Server { .. } => Err(later("server")),
     }
@@ -35,7 +35,11 @@ fn embedded(path: &Path) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(store))
 }
 
-fn in_etcd(etcd: &EtcdSettings) -> Result<Arc<dyn Store>> {
+/// A fleet's place in etcd, which is not asked anything yet.
+///
+/// # Errors
+/// When the settings make no client.
+pub(crate) fn in_etcd(etcd: &EtcdSettings) -> Result<EtcdStore> {
     let credentials = etcd.credentials.clone();
     let options = client::Options {
         tls: etcd.tls.as_ref().map(tls),
@@ -53,7 +57,7 @@ fn in_etcd(etcd: &EtcdSettings) -> Result<Arc<dyn Store>> {
             lock_key: etcd.lock_key.clone(),
         },
     };
-    Ok(Arc::new(EtcdStore::new(client, &layout)))
+    Ok(EtcdStore::new(client, &layout))
 }
 
 fn tls(tls: &TlsSettings) -> client::Tls {

@@ -80,7 +80,15 @@ impl Bench {
     }
 
     pub(crate) async fn with(layout: &Layout) -> Self {
-        let client = lab::client().await;
+        Self::below(lab::client().await, layout)
+    }
+
+    /// On an etcd of its own.
+    pub(crate) fn on(client: Client) -> Self {
+        Self::below(client, &Layout::default())
+    }
+
+    fn below(client: Client, layout: &Layout) -> Self {
         let store = EtcdStore::new(client.clone(), layout);
         Self {
             client,

@@ -5,6 +5,7 @@
 
 mod bench;
 mod conformance;
+mod epoch;
 mod lab;
 mod original;
 mod rebootlock;

@@ -1,0 +1,105 @@
+//! An etcd that was put back from a copy: a new epoch, in which nobody acts before an operator
+//! has said who is down.
+
+use crate::bench::Bench;
+use reboot_core::group::{Pause, Phase, Refusal};
+use reboot_core::id::GroupName;
+use reboot_core::write::Trouble;
+use reboot_lab::{Etcd, LabOptions};
+use reboot_store::Store;
+use reboot_store_etcd::client::{Client, Options};
+use std::path::Path;
+use std::process::Command;
+
+/// Copies a member's data, while it does not run.
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .status()
+        .unwrap();
+    assert!(
+        status.success(),
+        "cp -a {} {}",
+        from.display(),
+        to.display()
+    );
+}
+
+async fn put_back(etcd: &mut Etcd, kept: &Path) {
+    etcd.terminate(0).unwrap();
+    let data = etcd.data(0).to_owned();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(kept, &data);
+    etcd.restart(0).unwrap();
+    etcd.wait_healthy().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
+    let mut etcd = Etcd::single(&LabOptions::default()).await.unwrap();
+    let client = Client::new(Options::new(etcd.endpoints())).unwrap();
+    let bench = Bench::on(client);
+    bench.open("one").await;
+    bench.open("two").await;
+    let number = bench.claim("one").await.unwrap();
+    bench.set_max(2).await;
+    bench.fence("one", number).await;
+    bench.claim("two").await.unwrap();
+    let kept = etcd.folder().join("kept");
+    etcd.terminate(0).unwrap();
+    copy(etcd.data(0), &kept);
+    etcd.restart(0).unwrap();
+    etcd.wait_healthy().await.unwrap();
+    bench
+        .release("two", 2, reboot_core::group::Way::GivenBack)
+        .await;
+    let seen = bench.record().await.mark();
+    put_back(&mut etcd, &kept).await;
+    assert!(
+        bench.record().await.mark() <= seen,
+        "it has forgotten a commit"
+    );
+
+    let pause = Pause {
+        by: "ann".to_owned(),
+        reason: "the copy of monday".to_owned(),
+        until: None,
+    };
+    let begun = bench
+        .store
+        .begin_epoch(&pause, "2026-01-01T00:00:00Z")
+        .await
+        .unwrap();
+    assert_eq!((begun.epoch, begun.dropped_claims), (2, 1));
+    assert_eq!(begun.paused, [GroupName::default()]);
+    let fleet = bench.store.look().await.unwrap();
+    assert!(fleet.presences.is_empty());
+    let group = &fleet.groups[&GroupName::default()].group;
+    assert!(group.mark() > seen, "whoever has seen more goes on");
+    assert_eq!(group.pause, Some(pause));
+    assert_eq!(group.holds.len(), 1);
+    assert_eq!(
+        (group.holds[0].number, group.holds[0].phase),
+        (number, Phase::Rebooting)
+    );
+    bench.end_session("two").await;
+    bench.open("two").await;
+    let refused = bench.claim("two").await.unwrap_err();
+    assert!(
+        matches!(refused, Trouble::Refused(Refusal::Paused { .. })),
+        "{refused}"
+    );
+    let again = Pause {
+        by: "ann".to_owned(),
+        reason: "again".to_owned(),
+        until: None,
+    };
+    let begun = bench
+        .store
+        .begin_epoch(&again, "2026-01-01T00:00:00Z")
+        .await
+        .unwrap();
+    assert_eq!(begun.epoch, 3);
+}
