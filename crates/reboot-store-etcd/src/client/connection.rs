@@ -60,16 +60,17 @@ impl Connection {
         tls: Option<Arc<rustls::ClientConfig>>,
         limit: Duration,
     ) -> Result<Self, Obstacle> {
-        let opened = timeout(limit, Self::open_unlimited(endpoint, index, tls)).await;
+        let opened = timeout(limit, Self::open_within(endpoint, index, tls, limit)).await;
         opened.unwrap_or_else(|_| Err(Obstacle::silent(endpoint, limit)))
     }
 
-    async fn open_unlimited(
+    async fn open_within(
         endpoint: &Arc<Endpoint>,
         index: usize,
         tls: Option<Arc<rustls::ClientConfig>>,
+        limit: Duration,
     ) -> Result<Self, Obstacle> {
-        let stream = dial(endpoint).await?;
+        let stream = dial(endpoint, limit).await?;
         let wire = match &tls {
             None => start(TokioIo::new(stream), endpoint).await?,
             Some(config) => {
@@ -90,15 +91,19 @@ impl Connection {
     }
 }
 
-/// Connects to the first address of the host that accepts.
-async fn dial(endpoint: &Endpoint) -> Result<TcpStream, Obstacle> {
+/// Connects to the first address of the host that accepts. One that leads nowhere may not take the
+/// time of the others: names often have an address of each version, and one works.
+async fn dial(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, Obstacle> {
     let addresses = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
     let addresses = addresses.map_err(|error| Obstacle::unknown_host(endpoint, &error))?;
+    let addresses: Vec<_> = addresses.collect();
+    let share = limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "it has no address");
     for address in addresses {
-        match dial_address(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+        match timeout(share, dial_address(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(Obstacle::not_listening(endpoint, &last))

@@ -69,7 +69,7 @@ impl Pool {
         }
         let began = Instant::now();
         let Ok(mut last) = timeout_at(deadline, self.connecting.lock()).await else {
-            return Err(Obstacles::default());
+            return Err(self.still_connecting());
         };
         if let Some(connection) = self.usable() {
             return Ok(connection);
@@ -137,6 +137,16 @@ impl Pool {
             }
         }
         self.keep_old(obstacles)
+    }
+
+    /// Another call is at it, and no endpoint has answered yet.
+    fn still_connecting(&self) -> Obstacles {
+        let mut obstacles = Obstacles::default();
+        for endpoint in &self.endpoints {
+            let check = "check that etcd runs there, and that no firewall is between";
+            obstacles.add(Obstacle::new(endpoint, "not connected in time", check));
+        }
+        obstacles
     }
 
     /// A connection made with yesterday's certificates is better than none.
