@@ -11,7 +11,7 @@ const VARIABLE: &str = "CLUSTERREBOOTD_TEST_FAULTS";
 /// How long the run is.
 #[derive(clap::Args)]
 pub(crate) struct Length {
-    /// End after so many cycles from a claim to its release, and a last round of faults.
+    /// End after so many cycles from a claim to its release, and every fault at least once.
     #[arg(long, default_value_t = 10_000)]
     cycles: u64,
     /// End after so many minutes at the latest, and fail if the cycles are not done.

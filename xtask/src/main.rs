@@ -1,6 +1,6 @@
 //! House automation: `cargo xtask tidy` checks the house rules, `cargo xtask test` everything,
-//! `cargo xtask prove` proves the rules, `cargo xtask bench` measures, `cargo xtask gen` makes the
-//! code that is made.
+//! `cargo xtask prove` proves the rules, `cargo xtask faults` strikes a real etcd, `cargo xtask
+//! bench` measures, `cargo xtask gen` makes the code that is made.
 //!
 //! It is Rust, not shell, so that it is itself formatted, linted and tested.
 

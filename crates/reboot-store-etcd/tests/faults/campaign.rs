@@ -35,11 +35,13 @@ pub(crate) struct Campaign {
     pub(crate) evidence: Evidence,
     pub(crate) blows: Counts,
     pub(crate) gusts: Counts,
+    /// How often a member ended for want of room.
+    pub(crate) disk_ends: u64,
     pub(crate) took: Duration,
 }
 
 /// Nodes that want the slots of the first group.
-const BUSY_NODES: u64 = 16;
+const BUSY_NODES: u64 = 12;
 /// Nodes that want those of the second, where a cooldown runs.
 const SLOW_NODES: u64 = 3;
 /// Of the second group, in seconds.
@@ -109,20 +111,9 @@ pub(crate) async fn stormy(plan: Plan) -> Campaign {
         counts: Counts::new(),
         calm: plan.calm,
     };
-    loop {
-        members.round().await;
-        let cycles = crew.cycles();
-        let commits = members.recorded.borrow();
-        println!(
-            "{cycles} cycles after {} s, revision {}",
-            start.elapsed().as_secs(),
-            *commits
-        );
-        drop(commits);
-        if cycles >= plan.cycles || start.elapsed() >= plan.longest {
-            break;
-        }
-    }
+    members
+        .run(|| crew.cycles() >= plan.cycles || start.elapsed() >= plan.longest)
+        .await;
     crew.shared.stop.store(true, Ordering::SeqCst);
     let gusts = gusts.await.unwrap();
     let evidence = crew.gather(&mut members.etcd).await;
@@ -130,6 +121,7 @@ pub(crate) async fn stormy(plan: Plan) -> Campaign {
         evidence,
         blows: members.counts,
         gusts,
+        disk_ends: members.disk.ends,
         took: start.elapsed(),
     }
 }

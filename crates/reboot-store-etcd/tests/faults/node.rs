@@ -347,7 +347,7 @@ impl Node {
             group: group.clone(),
             node: self.name.clone(),
         };
-        let audit = Duration::from_millis(300);
+        let audit = Duration::from_millis(1000);
         let woken = timeout(audit, self.store.changed(&interest, seen)).await;
         if let Ok(Err(_)) = woken {
             self.breathe().await;

@@ -22,7 +22,7 @@ impl Plan {
             found.map_or(usual, |(_, value)| value.parse().unwrap())
         };
         Self {
-            cycles: value("cycles", 200),
+            cycles: value("cycles", 250),
             longest: Duration::from_secs(60 * value("minutes", 2)),
             calm: Duration::from_millis(value("calm_ms", 1500)),
             seed: value("seed", u64::from(std::process::id())),
@@ -76,6 +76,7 @@ fn print(campaign: &Campaign, verdict: &Verdict) {
     println!("seconds: {}", campaign.took.as_secs());
     println!("faults of members: {:?}", campaign.blows);
     println!("faults of the network: {:?}", campaign.gusts);
+    println!("members ended by a full disk: {}", campaign.disk_ends);
     println!("calls cut off: {:?}", notes.kills);
     println!("{figures:#?}");
     println!("violations: {}", verdict.violations.len());

@@ -104,17 +104,28 @@ pub(crate) struct ClientWeather {
 // === impl MemberWeather ===
 
 impl MemberWeather {
-    /// Every blow once, in some order.
-    pub(crate) async fn round(&mut self) {
-        let mut left = BLOWS.to_vec();
-        while !left.is_empty() {
+    /// Every blow once, in some order; then any, until it is enough.
+    pub(crate) async fn run(&mut self, is_enough: impl Fn() -> bool) {
+        let mut left = Vec::new();
+        while !(self.has_had_all() && is_enough()) {
+            if left.is_empty() {
+                left = BLOWS.to_vec();
+            }
             let at = self.chance.below(u64::try_from(left.len()).unwrap());
             let blow = left.swap_remove(usize::try_from(at).unwrap());
-            self.strike(blow).await;
-            *self.counts.entry(format!("{blow:?}")).or_default() += 1;
-            self.etcd.wait_healthy().await.unwrap();
-            self.calm().await;
+            self.blow(blow).await;
         }
+    }
+
+    fn has_had_all(&self) -> bool {
+        self.counts.len() == BLOWS.len()
+    }
+
+    async fn blow(&mut self, blow: Blow) {
+        self.strike(blow).await;
+        *self.counts.entry(format!("{blow:?}")).or_default() += 1;
+        self.etcd.wait_healthy().await.unwrap();
+        self.calm().await;
     }
 
     /// A while in which all is well.
