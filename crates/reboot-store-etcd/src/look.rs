@@ -143,8 +143,19 @@ impl View<'_> {
         let Some((key, document)) = self.semaphore(group)? else {
             return Ok(own);
         };
-        let corrected = document.correct(own);
+        let swapped_at = self.swapped_at(group, &key);
+        let corrected = document.correct(own, swapped_at);
         corrected.map(Some).map_err(|why| Broken { key, why })
+    }
+
+    /// When another program wrote a document after our last commit, if one did. A commit of ours
+    /// writes record and document at once.
+    fn swapped_at(&self, group: &GroupName, document: &str) -> Option<u64> {
+        let ours = [self.keys.record(group), self.keys.copy(group)];
+        let ours = ours.iter().map(|key| self.snapshot.mod_revision(key));
+        let theirs = self.snapshot.mod_revision(document);
+        let is_newer = theirs > ours.max().unwrap_or(0);
+        is_newer.then(|| theirs.unsigned_abs())
     }
 
     /// The old command's document of a group, with its key.

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 /// How a hold of ours says that another program made it.
 const FOREIGN: &str = "foreign";
 
+/// So many numbers belong to a revision: more than there can be holds.
+const NUMBERS: u64 = 1024;
+
 /// The document, field by field as the old command has it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Semaphore {
@@ -54,11 +57,17 @@ impl Semaphore {
         }
     }
 
-    /// The record as the document has it by now.
+    /// The record as the document has it by now. `swapped_at` is the revision at which another
+    /// program wrote it after us, if one did: numbers of holds come from it, since a generation
+    /// that was shown once must not shrink when another program takes back what it said.
     ///
     /// # Errors
     /// When a holder has no name that a record could bear.
-    pub(crate) fn correct(&self, stored: Option<Stored>) -> Result<Stored, String> {
+    pub(crate) fn correct(
+        &self,
+        stored: Option<Stored>,
+        swapped_at: Option<u64>,
+    ) -> Result<Stored, String> {
         let fresh = || -> Result<Stored, String> {
             let group = Group::create(self.max, 1, &[]).map_err(|error| error.to_string())?;
             Ok(Stored::new(group))
@@ -69,6 +78,8 @@ impl Semaphore {
         stored.group.holds = kept;
         stored.ended = ended;
         stored.group.max = self.max;
+        let least = swapped_at.map_or(0, |revision| revision.saturating_mul(NUMBERS));
+        stored.group.generation = stored.group.generation.max(least);
         for id in &self.holders {
             let is_known = |hold: &Hold| hold.machine_id.as_str() == id;
             if !stored.group.holds.iter().any(is_known) {
@@ -120,10 +131,10 @@ mod tests {
     #[test]
     fn a_document_of_old_becomes_a_group() {
         let fresh = read(r#"{"semaphore":1,"max":1,"holders":null}"#);
-        assert_eq!(fresh.correct(None).unwrap().group.free(), 1);
+        assert_eq!(fresh.correct(None, Some(7)).unwrap().group.free(), 1);
         let held = read(r#"{"semaphore":0,"max":1,"holders":["m1"]}"#);
-        let group = held.correct(None).unwrap().group;
-        assert_eq!((group.free(), group.generation), (0, 1));
+        let group = held.correct(None, Some(7)).unwrap().group;
+        assert_eq!((group.free(), group.generation), (0, 7 * NUMBERS + 1));
         assert!(is_foreign(&group.holds[0]));
         assert!(group.holds[0].phase.is_durable());
     }
@@ -131,13 +142,14 @@ mod tests {
     #[test]
     fn what_others_wrote_counts() {
         let before = read(r#"{"semaphore":0,"max":2,"holders":["m1","m2"]}"#);
-        let stored = before.correct(None).unwrap();
+        let stored = before.correct(None, Some(7)).unwrap();
         let after = read(r#"{"semaphore":2,"max":4,"holders":["m2","m3"]}"#);
-        let stored = after.correct(Some(stored)).unwrap();
+        let stored = after.correct(Some(stored), Some(8)).unwrap();
         let names = stored.group.holds.iter().map(|hold| hold.node.as_str());
         assert_eq!(Vec::from_iter(names), ["m2", "m3"]);
         assert_eq!(
-            stored.group.holds[1].number, 3,
+            stored.group.holds[1].number,
+            8 * NUMBERS + 1,
             "numbers are never used again"
         );
         assert_eq!(stored.group.max, 4);
@@ -145,9 +157,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_back_takes_no_number_back() {
+        let locked = read(r#"{"semaphore":0,"max":2,"holders":["m1","m2"]}"#);
+        let locked = locked.correct(None, Some(7)).unwrap().group;
+        let unlocked = read(r#"{"semaphore":1,"max":2,"holders":["m2"]}"#);
+        let unlocked = unlocked.correct(None, Some(8)).unwrap().group;
+        assert!(unlocked.generation > locked.generation);
+        let used = locked.holds.iter().map(|hold| hold.number).max();
+        assert!(Some(unlocked.holds[0].number) > used);
+        let idle = read(r#"{"semaphore":2,"max":2,"holders":[]}"#);
+        let idle = idle.correct(None, Some(9)).unwrap().group;
+        assert!(idle.generation > unlocked.generation);
+    }
+
+    #[test]
     fn unknown_fields_and_overfull_groups_are_kept() {
         let before = read(r#"{"semaphore":0,"max":2,"holders":["m1","m2"],"mood":"good"}"#);
-        let mut group = before.correct(None).unwrap().group;
+        let mut group = before.correct(None, None).unwrap().group;
         group.max = 1;
         let text = serde_json::to_string(&Semaphore::of(&group, Some(before))).unwrap();
         let expected = r#"{"semaphore":-1,"max":1,"holders":["m1","m2"],"mood":"good"}"#;
@@ -157,9 +183,9 @@ mod tests {
     #[test]
     fn what_cannot_be_a_name_is_told() {
         let odd = read(r#"{"semaphore":0,"max":1,"holders":["a b"]}"#);
-        assert!(odd.correct(None).unwrap_err().contains("\"a b\""));
+        assert!(odd.correct(None, None).unwrap_err().contains("\"a b\""));
         assert!(Semaphore::read(b"{}").is_err());
         let huge = read(r#"{"semaphore":0,"max":5000,"holders":[]}"#);
-        assert!(huge.correct(None).unwrap_err().contains("5000"));
+        assert!(huge.correct(None, None).unwrap_err().contains("5000"));
     }
 }

@@ -150,6 +150,8 @@ impl EtcdStore {
                     Ear::new(Range::under(keys.nodes()), Wakes::ComingAndGoing),
                     Ear::new(Range::under(keys.all_deadlines()), Wakes::ComingAndGoing),
                 ]);
+                let document = keys.semaphore(group).map(Range::one);
+                ears.extend(document.map(|it| Ear::new(it, Wakes::All)));
             }
         }
         ears

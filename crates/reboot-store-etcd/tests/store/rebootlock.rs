@@ -5,7 +5,7 @@ use crate::bench::{Bench, request};
 use reboot_core::group::{Action, Phase, Refusal, Reply, Way};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::Trouble;
-use reboot_store::Store;
+use reboot_store::{Interest, Store};
 use reboot_store_etcd::Layout;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
@@ -119,6 +119,24 @@ async fn a_foreign_lock_is_a_durable_hold() {
     let hold = entry.group.hold_of(&node("m-old")).unwrap();
     assert!(hold.phase.is_durable() && !entry.is_overdue(hold));
     foreign_unlock(&bench, "m-old").await;
+    bench.claim("one").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_foreign_unlock_wakes_who_waits() {
+    let (bench, _alone) = bench().await;
+    bench
+        .put(DOCUMENT, r#"{"semaphore":0,"max":1,"holders":["m-old"]}"#)
+        .await;
+    bench.open("one").await;
+    let seen = bench.store.look().await.unwrap().revision;
+    let interest = Interest {
+        group: GroupName::default(),
+        node: bench.identity("one").node,
+    };
+    let waits = bench.store.changed(&interest, seen);
+    let (woken, ()) = tokio::join!(bench.soon(waits), foreign_unlock(&bench, "m-old"));
+    woken.unwrap();
     bench.claim("one").await.unwrap();
 }
 
