@@ -22,6 +22,7 @@ mod lab;
 #[allow(dead_code)] // as above
 #[path = "../evidence/machine.rs"]
 mod machine;
+mod moving;
 #[path = "../evidence/operators.rs"]
 mod operators;
 mod papers;

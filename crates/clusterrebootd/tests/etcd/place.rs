@@ -54,6 +54,11 @@ impl Place {
         }
     }
 
+    /// The same etcd, with its keys elsewhere.
+    pub(crate) fn with(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
     /// The value of the key `store`.
     pub(crate) fn setting(&self) -> String {
         self.setting.clone()

@@ -1,9 +1,10 @@
 //! An operator's shell, in which etcdctl finds the cluster; and what the documentation has them
 //! type there.
 
+use crate::scripts::no_forks;
 use reboot_lab::Etcd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A shell with etcdctl's settings in its environment.
 pub(crate) struct Shell {
@@ -36,6 +37,13 @@ impl Shell {
         self
     }
 
+    /// With the programs of this directory before all others.
+    pub(crate) fn with_programs_of(mut self, dir: &Path) -> Self {
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", dir.display());
+        self.variables.push(("PATH", path));
+        self
+    }
+
     /// Runs a script that must do, and returns what it prints.
     pub(crate) fn good(&self, script: &str) -> String {
         let output = self.run(script);
@@ -52,10 +60,20 @@ impl Shell {
     }
 
     fn run(&self, script: &str) -> Output {
+        let mut command = self.command(script);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let guard = no_forks();
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        drop(guard);
+        child.wait_with_output().unwrap()
+    }
+
+    /// The script as a command that is not started yet.
+    pub(crate) fn command(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-euc", script]);
         command.envs(self.variables.iter().cloned());
-        command.output().unwrap()
+        command
     }
 }
 

@@ -153,6 +153,20 @@ impl Machine {
         write_script(&self.dir.join(name), &self.dir, body);
     }
 
+    /// Puts the binary into its directory under this name; it knows the configuration.
+    pub(crate) fn give_command(&self, name: &str) {
+        let link = self.dir.join(format!("bin-{name}/{name}"));
+        let _ = fs::create_dir(self.dir.join(format!("bin-{name}"))); // it may have it already
+        let _ = std::os::unix::fs::symlink(BINARY, &link);
+        let config = self.config();
+        let body = format!(
+            "exec {} \"$@\" --config {}",
+            link.display(),
+            config.display()
+        );
+        self.script(name, &body);
+    }
+
     fn new_boot(&mut self) {
         self.boots += 1;
         let id = id_from(&self.name, self.boots);
