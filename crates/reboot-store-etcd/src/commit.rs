@@ -69,7 +69,37 @@ impl Asking<'_> {
             self.touch_session(&mut batch, view, node, &claim.session);
             batch.delete(self.store.keys.ticket(self.group, node)); // it waits no longer
         }
+        self.guard_leases(&mut batch, &before.group);
         Ok(batch)
+    }
+
+    /// A lease that ends between look and commit leaves the record as it was. What the request
+    /// stands on must still be there: the claim that it moves, the session of a new owner.
+    fn guard_leases(&self, batch: &mut Batch, before: &Group) {
+        let keys = &self.store.keys;
+        let number = match &self.request.action {
+            Action::Drain { owner, .. }
+            | Action::Fence { owner, .. }
+            | Action::Return { owner, .. }
+            | Action::Release { owner, .. }
+            | Action::Adopt { owner, .. } => owner.number,
+            Action::Break { number, .. } => *number,
+            Action::Claim(_) | Action::SetMax { .. } | Action::Pause(_) | Action::Resume { .. } => {
+                return;
+            }
+        };
+        let moved = before.holds.iter().find(|hold| hold.number == number);
+        if let Some(claim) = moved.filter(|hold| !hold.phase.is_durable()) {
+            let key = keys.holder(self.group, &claim.node);
+            batch.compares.push(is_there(key));
+        }
+        if let Action::Adopt {
+            identity, session, ..
+        } = &self.request.action
+        {
+            let key = keys.session(&identity.node, session);
+            batch.compares.push(is_there(key));
+        }
     }
 
     /// What belongs to the end of a hold that another program took out of the old document.
@@ -133,12 +163,7 @@ impl Asking<'_> {
         session: &reboot_core::id::SessionId,
     ) {
         let key = self.store.keys.session(node, session);
-        batch.compares.push(Compare::Version {
-            key: key.clone().into_bytes(),
-            end: None,
-            is: Is::Greater,
-            version: 0,
-        });
+        batch.compares.push(is_there(key.clone()));
         if let Some(kv) = view.snapshot.get(&key) {
             batch.ops.push(Op::Put {
                 key: key.into_bytes(),
@@ -210,6 +235,16 @@ impl Asking<'_> {
 /// A value as it is stored.
 pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<String, Trouble> {
     serde_json::to_string(value).map_err(|error| Trouble::Broken(error.to_string()))
+}
+
+/// That a key is there.
+fn is_there(key: String) -> Compare {
+    Compare::Version {
+        key: key.into_bytes(),
+        end: None,
+        is: Is::Greater,
+        version: 0,
+    }
 }
 
 // === impl Batch ===

@@ -13,6 +13,7 @@ mod disk;
 mod doctored;
 mod journal;
 mod judge;
+mod late;
 mod node;
 mod operator;
 mod past;

@@ -2,7 +2,7 @@
 
 use super::{Asked, Case, Commit, Rule};
 use crate::past::Stand;
-use reboot_core::group::{Applied, Group, HistoryEntry, Hold, Side, apply};
+use reboot_core::group::{Applied, Group, HistoryEntry, Hold, Refusal, Side, apply};
 use reboot_core::id::GroupName;
 use reboot_core::undo::Undo;
 
@@ -79,35 +79,34 @@ impl Case<'_> {
         }
     }
 
-    /// By the facts right before the commit; else by those of a moment since the commit before,
-    /// as facts that only went away (a lease that ends) need not be noticed.
+    /// By the facts right before the commit. Two of them may have changed since the look, and are
+    /// taken as of a moment since the commit before: another's claim may be dead already and is
+    /// swept by the next one, and the line only serves liveness.
     fn explain(
         &self,
         it: &Checked<'_>,
         asked: &Asked<'_>,
-    ) -> Result<(Applied, Option<String>), String> {
+    ) -> Result<(Applied, Option<&'static str>), String> {
         let revision = it.commit.after.revision;
-        let mut first = None;
+        let mut late = None;
         for at in self.past.revisions(it.since, revision - 1) {
             let facts = self.past.facts(it.name, &it.before, asked.request, at);
             let applied = apply(&it.before, asked.request, &facts);
             match applied {
                 Ok(applied) if applied.group == it.commit.after.group => {
-                    return Ok((applied, first));
+                    return Ok((applied, late));
                 }
-                other => {
-                    let why = || match &other {
-                        Ok(applied) => format!(
-                            "the rules make {:?} of it, not {:?}",
-                            applied.group, it.commit.after.group
-                        ),
-                        Err(refusal) => format!("the rules refuse it: {refusal}"),
-                    };
-                    first.get_or_insert_with(why);
+                Ok(applied) if applied.group.holds.len() < it.commit.after.group.holds.len() => {
+                    late.get_or_insert("another's claim, whose lease had just ended, was kept");
                 }
+                Ok(applied) => return Err(unlike(&applied.group, &it.commit.after.group)),
+                Err(Refusal::OthersWait { .. }) => {
+                    late.get_or_insert("somebody had just joined the line");
+                }
+                Err(refusal) => return Err(format!("the rules refuse it: {refusal}")),
             }
         }
-        Err(first.unwrap_or_else(|| "nothing had happened before it".to_owned()))
+        Err(late.unwrap_or("nothing had happened before it").to_owned())
     }
 
     fn count(&mut self, applied: &Applied) {
@@ -245,4 +244,8 @@ impl Case<'_> {
 /// What stands before the first commit: a group that is made in it.
 pub(super) fn created() -> Group {
     Group::create(crate::SLOTS, 1, &[]).unwrap()
+}
+
+fn unlike(made: &Group, found: &Group) -> String {
+    format!("the rules make {made:?} of it, not {found:?}")
 }
