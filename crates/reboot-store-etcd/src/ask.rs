@@ -53,7 +53,8 @@ impl<'a> Asking<'a> {
     }
 
     /// Applies the request to what this process saw last, if it saw that; the commit compares it
-    /// all. A refusal counts only on what is read for it.
+    /// all. What commits nothing, a refusal or a repeated request, counts only on what is read
+    /// for it.
     async fn try_until_it_stands(&mut self) -> Result<Written, Trouble> {
         let mut needed = self.needed();
         let seen = match self.recall(&needed) {
@@ -63,7 +64,7 @@ impl<'a> Asking<'a> {
         let mut snapshot = match seen {
             Some(Attempt::Granted(written)) => return Ok(written),
             Some(Attempt::Overtaken(newer)) => newer,
-            None => self.read(&needed).await?,
+            Some(Attempt::Stands(_)) | None => self.read(&needed).await?,
         };
         for _ in 0..RACES_MAX {
             if self.is_missing(&snapshot)? && !needed.knows_nodes {
@@ -75,7 +76,7 @@ impl<'a> Asking<'a> {
                 .await?
                 .map_err(Trouble::Refused)?
             {
-                Attempt::Granted(written) => return Ok(written),
+                Attempt::Granted(written) | Attempt::Stands(written) => return Ok(written),
                 Attempt::Overtaken(newer) => snapshot = newer,
             }
         }
@@ -120,7 +121,7 @@ impl<'a> Asking<'a> {
         };
         let written = Written::Granted(applied.reply.clone());
         if stored.is_some() && applied.group == before.group && applied.sides.is_empty() {
-            return Ok(Ok(Attempt::Granted(written)));
+            return Ok(Ok(Attempt::Stands(written)));
         }
         let mut batch = self.batch(needed, &view, &before, &applied).await?;
         batch.ops.extend(needed.reading.ops()); // what the next request can build on
@@ -252,8 +253,10 @@ pub(crate) fn broken(broken: Broken) -> Trouble {
 
 /// What came of trying to commit.
 enum Attempt {
-    /// Committed, or nothing to commit.
+    /// Committed.
     Granted(Written),
+    /// It was committed before, by what was seen: nothing was asked of etcd.
+    Stands(Written),
     /// Somebody else committed first; this is how it stands now.
     Overtaken(Snapshot),
 }

@@ -126,3 +126,24 @@ async fn a_claim_whose_lease_ended_unseen_does_not_become_durable() {
     };
     assert_eq!(refused, Trouble::Refused(gone));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_asked_again_is_answered_by_what_stands_now() {
+    let etcd = Etcd::single(&LabOptions::default()).await.unwrap();
+    let own = store(&etcd.endpoints());
+    let number = claim(&own).await;
+    own.write(ask("fence", fence(number))).await.unwrap();
+    let unlock = Action::Break {
+        number,
+        by: "operator".to_owned(),
+        reason: "it takes too long".to_owned(),
+    };
+    let other = store(&etcd.endpoints());
+    other.write(ask("break", unlock)).await.unwrap();
+    let refused = own.write(ask("fence", fence(number))).await.unwrap_err();
+    let gone = Refusal::HoldGone {
+        node: identity().node,
+        number,
+    };
+    assert_eq!(refused, Trouble::Refused(gone));
+}
