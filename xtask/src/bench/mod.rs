@@ -172,6 +172,9 @@ mod tests {
         let Err(error) = choose(&["speed".to_owned()]) else {
             panic!("it is unknown");
         };
-        assert!(error.to_string().contains("store, etcd, sentinel"), "{error}");
+        assert!(
+            error.to_string().contains("store, etcd, sentinel"),
+            "{error}"
+        );
     }
 }
