@@ -58,7 +58,10 @@ impl<'a> Asking<'a> {
     async fn try_until_it_stands(&mut self) -> Result<Written, Trouble> {
         let mut needed = self.needed();
         let seen = match self.recall(&needed) {
-            Some(seen) => self.attempt(&needed, &seen).await?.ok(),
+            Some(seen) => match self.attempt(&needed, &seen).await {
+                Err(Trouble::Broken(_)) => None, // it may be mended by now
+                attempt => attempt?.ok(),
+            },
             None => None,
         };
         let mut snapshot = match seen {
@@ -135,6 +138,7 @@ impl<'a> Asking<'a> {
         let newer = Snapshot::of(answer.revision, answer.results);
         Ok(Ok(match answer.succeeded {
             true => {
+                self.leases.restart(self.store).await;
                 self.remember(needed, newer);
                 Attempt::Granted(written)
             }
@@ -146,9 +150,21 @@ impl<'a> Asking<'a> {
     fn recall(&self, needed: &Needed) -> Option<Snapshot> {
         let node = self.request.action.node().filter(|_| needed.is_usual)?;
         let snapshot = self.store.recall(node)?;
+        let is_claim = matches!(self.request.action, Action::Claim(_));
+        if is_claim && self.has_other_groups(&snapshot) {
+            return None; // whether it holds there must be read now
+        }
         // A group that is not there is made from what nodes say, which is never remembered.
         let is_there = matches!(self.is_missing(&snapshot), Ok(false));
         is_there.then_some(snapshot)
+    }
+
+    fn has_other_groups(&self, snapshot: &Snapshot) -> bool {
+        let view = View {
+            keys: &self.store.keys,
+            snapshot,
+        };
+        view.group_names().iter().any(|name| name != self.group)
     }
 
     fn remember(&self, needed: &Needed, snapshot: Snapshot) {
@@ -300,7 +316,8 @@ impl Asking<'_> {
         let mut reading = usual_reading(keys, action.node());
         let is_break = matches!(action, Action::Break { .. });
         let is_diagnostic = matches!(action, Action::Claim(claim) if claim.diagnostic);
-        if is_break {
+        // An unlock by the old command leaves a debt to whoever commits next.
+        if is_break || keys.semaphores().is_some() {
             reading = reading.with(Range::under(keys.all_owed()));
         }
         if is_diagnostic {
@@ -309,7 +326,7 @@ impl Asking<'_> {
         Needed {
             reading,
             guards: self.guards(),
-            is_usual: action.node().is_some() && !is_diagnostic,
+            is_usual: action.node().is_some() && !is_diagnostic && keys.semaphores().is_none(),
             knows_nodes: false,
         }
     }

@@ -13,6 +13,10 @@ use reboot_core::group::{Action, Applied, Group, HistoryEntry, Hold, Side};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::undo::Undo;
 use reboot_core::write::Trouble;
+use std::time::{Duration, Instant};
+
+/// A commit that takes no longer starts its timers soon enough.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Lines of history kept for each group.
 const HISTORY_MAX: u64 = 1_000;
@@ -22,6 +26,8 @@ const HISTORY_MAX: u64 = 1_000;
 pub(crate) struct Leases {
     granted: Vec<(u64, i64)>,
     next: usize,
+    /// Since when the first of them runs.
+    since: Option<Instant>,
 }
 
 /// What a commit writes.
@@ -217,10 +223,14 @@ impl Asking<'_> {
         if let Some((granted_ms, lease)) = self.leases.granted.get(at)
             && *granted_ms == duration_ms
         {
-            return Ok(*lease);
+            let lease = *lease;
+            if self.store.client.keep_alive(lease).await.map_err(trouble)? > 0 {
+                return Ok(lease); // it runs in full again
+            }
         }
         self.leases.granted.truncate(at);
         let lease = lease::fresh();
+        self.leases.since.get_or_insert_with(Instant::now);
         let granted = self
             .store
             .client
@@ -327,6 +337,19 @@ impl Batch {
 // === impl Leases ===
 
 impl Leases {
+    /// After a slow commit: timers start with it, not with the lease before it.
+    pub(crate) async fn restart(&mut self, store: &EtcdStore) {
+        if self
+            .since
+            .take()
+            .is_some_and(|since| since.elapsed() > AT_ONCE)
+        {
+            for (_, lease) in &self.granted {
+                let _ = store.client.keep_alive(*lease).await;
+            }
+        }
+    }
+
     /// Ends those that nothing stands on; they would end by themselves.
     pub(crate) async fn give_back(&mut self, store: &EtcdStore) {
         for (_, lease) in self.granted.drain(..) {

@@ -8,7 +8,7 @@ use crate::keys::Range;
 use crate::look::View;
 use crate::reading::{Reading, Snapshot};
 use crate::store::{EtcdStore, trouble};
-use reboot_core::group::{HistoryEntry, Pause, Phase};
+use reboot_core::group::{HistoryEntry, Hold, Pause, Phase};
 use reboot_core::id::GroupName;
 use reboot_core::write::Trouble;
 
@@ -93,12 +93,19 @@ impl EtcdStore {
         for (name, mut stored) in groups {
             let record = Range::one(self.keys.record(&name));
             batch.compares.push(snapshot.unchanged(&record));
-            let held = stored.group.holds.len();
-            stored
-                .group
-                .holds
-                .retain(|hold| hold.phase != Phase::Claimed);
-            begun.dropped_claims += held - stored.group.holds.len();
+            batch.compares.extend(
+                self.keys
+                    .semaphore(&name)
+                    .map(|document| snapshot.unchanged(&Range::one(document))),
+            );
+            let is_claim = |hold: &Hold| hold.phase == Phase::Claimed;
+            let (claims, holds) = stored.group.holds.into_iter().partition(is_claim);
+            stored.group.holds = holds;
+            begun.dropped_claims += Vec::len(&claims);
+            for hold in claims.iter().chain(&stored.ended) {
+                batch.delete(self.keys.holder(&name, &hold.node));
+                batch.delete(self.keys.deadline(&name, hold.number));
+            }
             stored.group.epoch = begun.epoch;
             stored.group.pause = Some(pause.clone());
             for hold in std::mem::take(&mut stored.ended) {

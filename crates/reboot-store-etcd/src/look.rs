@@ -94,7 +94,7 @@ impl View<'_> {
         }
         Ok(Fleet {
             revision: u64::try_from(self.snapshot.revision).unwrap_or(0),
-            owed: self.debts(groups.keys())?,
+            owed: self.all_owed()?,
             groups,
             nodes: self.nodes()?,
             presences,
@@ -144,8 +144,18 @@ impl View<'_> {
             return Ok(own);
         };
         let swapped_at = self.swapped_at(group, &key);
-        let corrected = document.correct(own, swapped_at);
+        let corrected = match own {
+            Some(own) if self.is_made_anew(group, &key) => document.join(own, swapped_at),
+            own => document.correct(own, swapped_at),
+        };
         corrected.map(Some).map_err(|why| Broken { key, why })
+    }
+
+    /// Whether a document was deleted and made again since our last commit, which writes both. Then
+    /// it says nothing of our holds: nobody unlocked them.
+    fn is_made_anew(&self, group: &GroupName, document: &str) -> bool {
+        let made = self.snapshot.get(document).map(|kv| kv.create_revision);
+        made.is_some_and(|made| made > self.snapshot.mod_revision(&self.keys.record(group)))
     }
 
     /// When another program wrote a document after our last commit, if one did. A commit of ours
@@ -335,23 +345,8 @@ impl View<'_> {
         u32::try_from(self.snapshot.under(&prefix).count()).unwrap_or(u32::MAX)
     }
 
-    /// What broken holds left to be undone, those that other programs broke included.
-    fn debts<'n>(
-        &self,
-        groups: impl Iterator<Item = &'n GroupName>,
-    ) -> Result<BTreeMap<NodeName, Undo>, Broken> {
-        let mut debts = self.all_owed()?;
-        for group in groups {
-            let ended = self.record(group)?.map(|stored| stored.ended);
-            for hold in ended.unwrap_or_default() {
-                if !hold.undo.is_empty() {
-                    debts.entry(hold.node).or_default().merge(&hold.undo);
-                }
-            }
-        }
-        Ok(debts)
-    }
-
+    /// What broken holds left to be undone. A break by another program counts from the commit on
+    /// that notes it: before, nothing could note that it was undone.
     fn all_owed(&self) -> Result<BTreeMap<NodeName, Undo>, Broken> {
         let prefix = self.keys.all_owed();
         let mut all = BTreeMap::new();

@@ -73,11 +73,23 @@ impl Semaphore {
             Ok(Stored::new(group))
         };
         let mut stored = stored.map_or_else(fresh, Ok)?;
+        stored.group.max = self.max;
         let is_listed = |hold: &Hold| self.holders.iter().any(|id| id == hold.machine_id.as_str());
         let (kept, ended) = stored.group.holds.into_iter().partition(is_listed);
         stored.group.holds = kept;
         stored.ended = ended;
-        stored.group.max = self.max;
+        self.join(stored, swapped_at)
+    }
+
+    /// The record, with those who hold by the document alone.
+    ///
+    /// # Errors
+    /// When a holder has no name that a record could bear.
+    pub(crate) fn join(
+        &self,
+        mut stored: Stored,
+        swapped_at: Option<u64>,
+    ) -> Result<Stored, String> {
         let least = swapped_at.map_or(0, |revision| revision.saturating_mul(NUMBERS));
         stored.group.generation = stored.group.generation.max(least);
         for id in &self.holders {

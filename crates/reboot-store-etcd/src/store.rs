@@ -142,9 +142,16 @@ impl EtcdStore {
     /// Notes in what was seen last what a watch tells.
     pub(crate) fn follow(&self, events: &[Event]) {
         if let Ok(mut recent) = self.recent.lock()
-            && let Some(snapshot) = &mut recent.snapshot
+            && let Recent {
+                node,
+                snapshot: Some(snapshot),
+            } = &mut *recent
         {
-            events.iter().for_each(|event| snapshot.follow(event));
+            let usual = usual_reading(&self.keys, node.as_ref());
+            let is_usual =
+                |event: &&Event| str::from_utf8(&event.kv.key).is_ok_and(|key| usual.covers(key));
+            let told = events.iter().filter(is_usual);
+            told.for_each(|event| snapshot.follow(event));
         }
     }
 

@@ -138,6 +138,8 @@ impl EtcdStore {
             }
             Place::Holder => {
                 ears.push(Ear::new(Range::one(keys.record(group)), Wakes::All));
+                let document = keys.semaphore(group).map(Range::one);
+                ears.extend(document.map(|it| Ear::new(it, Wakes::All)));
             }
             Place::First => {
                 let directory = Range::under(keys.lock_directory(group));

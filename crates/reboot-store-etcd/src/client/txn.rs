@@ -5,6 +5,9 @@ use super::pb::compare::{CompareResult, CompareTarget, TargetUnion};
 use super::pb::request_op::Request;
 use super::pb::response_op::Response;
 
+/// So many operations stand on one level of a transaction.
+const OPS_MAX: usize = 60;
+
 /// One transaction: if every comparison holds, `then` is done, else `otherwise`; all of it or
 /// nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -206,10 +209,32 @@ impl Txn {
     pub(super) fn encode(self) -> pb::TxnRequest {
         pb::TxnRequest {
             compare: self.compares.into_iter().map(Compare::encode).collect(),
-            success: self.then.into_iter().map(Op::encode).collect(),
-            failure: self.otherwise.into_iter().map(Op::encode).collect(),
+            success: encode_all(self.then),
+            failure: encode_all(self.otherwise),
         }
     }
+}
+
+/// etcd takes at most 128 operations a level: what is more goes one level down, in transactions
+/// without a condition.
+fn encode_all(ops: Vec<Op>) -> Vec<pb::RequestOp> {
+    let mut ops = ops.into_iter().map(Op::encode).collect::<Vec<_>>();
+    if ops.len() <= OPS_MAX {
+        return ops;
+    }
+    let mut parts = Vec::new();
+    while !ops.is_empty() {
+        let rest = ops.split_off(ops.len().min(OPS_MAX));
+        let part = pb::TxnRequest {
+            compare: Vec::new(),
+            success: std::mem::replace(&mut ops, rest),
+            failure: Vec::new(),
+        };
+        parts.push(pb::RequestOp {
+            request: Some(Request::Txn(part)),
+        });
+    }
+    parts
 }
 
 // === impl Compare ===
@@ -326,11 +351,14 @@ impl Op {
 impl TxnAnswer {
     /// Nothing if the answer does not hang together: it is not etcd's, then.
     pub(super) fn decode(answer: pb::TxnResponse) -> Option<Self> {
-        let results = answer.responses.into_iter().map(OpResult::decode);
+        let mut results = Vec::new();
+        for response in answer.responses {
+            OpResult::decode_into(&mut results, response)?;
+        }
         Some(Self {
             succeeded: answer.succeeded,
             revision: answer.header?.revision,
-            results: results.collect::<Option<_>>()?,
+            results,
         })
     }
 }
@@ -345,14 +373,20 @@ impl OpResult {
         }
     }
 
-    fn decode(op: pb::ResponseOp) -> Option<Self> {
-        Some(match op.response? {
+    /// What lies one level down counts as if it stood here.
+    fn decode_into(results: &mut Vec<Self>, op: pb::ResponseOp) -> Option<()> {
+        results.push(match op.response? {
             Response::Range(range) => Self::range(range),
             Response::Put(_) => Self::Put,
             Response::DeleteRange(delete) => Self::Delete {
                 deleted: delete.deleted,
             },
-        })
+            Response::Txn(txn) => {
+                let mut parts = txn.responses.into_iter();
+                return parts.try_for_each(|part| Self::decode_into(results, part));
+            }
+        });
+        Some(())
     }
 }
 

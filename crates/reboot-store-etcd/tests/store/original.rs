@@ -271,3 +271,28 @@ async fn a_request_repeated_after_an_unknown_answer_changes_nothing() {
     assert_eq!(bench.store.write(write).await.unwrap(), first);
     assert_eq!(bench.store.look().await.unwrap().revision, before);
 }
+
+#[tokio::test]
+async fn many_claims_that_die_together_are_swept_in_one_commit() {
+    let bench = Bench::new().await;
+    bench.open("first").await;
+    bench.claim("first").await.unwrap();
+    bench.set_max(200).await;
+    let names = Vec::from_iter((0..150).map(|number| format!("node-{number}")));
+    for name in &names {
+        bench.open(name).await;
+        bench.claim(name).await.unwrap();
+    }
+    for name in &names {
+        bench.end_session(name).await;
+    }
+    bench.set_max(2).await;
+    assert_eq!(bench.record().await.holds.len(), 1);
+    let history = bench
+        .store
+        .history(&GroupName::default(), 1000)
+        .await
+        .unwrap();
+    let expired = history.iter().filter(|line| line.event == "expire");
+    assert_eq!(expired.count(), names.len());
+}

@@ -167,14 +167,11 @@ async fn a_foreign_unlock_is_a_break() {
     foreign_unlock(&bench, "machine-of-one").await;
     let fleet = bench.store.look().await.unwrap();
     assert!(fleet.groups[&GroupName::default()].group.holds.is_empty());
-    assert!(
-        !fleet.owed_by(&node("one")).is_empty(),
-        "its list is not forgotten"
-    );
     bench.open("two").await;
     bench.claim("two").await.unwrap();
     let fleet = bench.store.look().await.unwrap();
-    assert!(!fleet.owed_by(&node("one")).is_empty());
+    let owed = fleet.owed_by(&node("one"));
+    assert!(!owed.is_empty(), "its list is not forgotten");
     let history = bench
         .store
         .history(&GroupName::default(), 10)
@@ -201,4 +198,45 @@ async fn a_foreign_set_max_counts_and_evicts_nobody() {
     assert_eq!(group.holds[0].phase, Phase::Rebooting);
     bench.set_max(4).await;
     assert_eq!(bench.get(DOCUMENT).await["semaphore"], 3);
+}
+
+#[tokio::test]
+async fn a_foreign_unlock_adds_to_what_a_node_owes_already() {
+    let (bench, _alone) = bench().await;
+    bench.open("one").await;
+    let number = bench.claim("one").await.unwrap();
+    bench.drain("one", number, "10-drain").await;
+    let key = format!("{}one", bench.store.keys().all_owed());
+    bench.put(&key, r#"["05-older"]"#).await;
+    foreign_unlock(&bench, "machine-of-one").await;
+    bench.open("two").await;
+    bench.claim("two").await.unwrap();
+    assert_eq!(bench.get(&key).await, json!(["05-older", "10-drain"]));
+}
+
+#[tokio::test]
+async fn a_document_that_is_made_anew_unlocks_nobody() {
+    let (bench, _alone) = bench().await;
+    bench.open("one").await;
+    let number = bench.claim("one").await.unwrap();
+    bench.fence("one", number).await;
+    bench.delete(DOCUMENT).await;
+    bench
+        .put(DOCUMENT, r#"{"semaphore":1,"max":1,"holders":[]}"#)
+        .await;
+    bench.open("two").await;
+    let refused = bench.claim("two").await.unwrap_err().to_string();
+    assert!(refused.contains("one"), "its hold is durable: {refused}");
+}
+
+#[tokio::test]
+async fn a_document_with_many_holders_is_taken_over() {
+    let (bench, _alone) = bench().await;
+    let ids = Vec::from_iter((0..150).map(|number| format!("m{number:03}")));
+    let document = json!({"semaphore": 50, "max": 200, "holders": ids});
+    bench.put(DOCUMENT, &document.to_string()).await;
+    bench.open("one").await;
+    bench.claim("one").await.unwrap();
+    let holders = bench.get(DOCUMENT).await["holders"].clone();
+    assert_eq!(holders.as_array().unwrap().len(), 151);
 }
