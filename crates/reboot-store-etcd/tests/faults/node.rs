@@ -281,7 +281,12 @@ impl Node {
         let request = self.shared.request(action);
         loop {
             match self.try_once(group, &request).await? {
-                Outcome::Granted(reply) => return Ok(Some(reply)),
+                Outcome::Granted(reply) => {
+                    if self.chance.per_mille(30) {
+                        self.try_once(group, &request).await?; // a duplicate on its way
+                    }
+                    return Ok(Some(reply));
+                }
                 Outcome::Refused(_) => return Ok(None),
                 Outcome::Unavailable => self.breathe().await,
                 Outcome::Unknown => while self.look().await?.is_none() {},

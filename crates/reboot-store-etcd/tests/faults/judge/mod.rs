@@ -14,7 +14,7 @@ mod tries;
 use crate::journal::{Moment, Notes, Outcome, Try};
 use crate::past::{Past, Stand, stand};
 use crate::recorder::Change;
-use reboot_core::group::Request;
+use reboot_core::group::{Action, Request};
 use reboot_core::id::GroupName;
 use reboot_store_etcd::keys::Keys;
 use std::collections::BTreeMap;
@@ -44,7 +44,8 @@ pub(crate) enum Rule {
     Sequential,
     /// What belongs to a commit is in it: holders, timers, marks, debts, history.
     Whole,
-    /// Granted exactly once, refused never, unknown at most once.
+    /// Granted exactly once, refused never, unknown at most once; a claim that is tried again
+    /// after its hold was ended is another.
     Once,
     /// Who was answered first comes first.
     RealTime,
@@ -221,6 +222,17 @@ impl Asked<'_> {
             .filter(granted)
             .map(|it| it.answered)
             .min()
+    }
+
+    /// Once, if it was granted or is open. By the rules a claim is told from a new one by the hold
+    /// that it made: tried again after that was broken, or ended with its lease, it is a new one.
+    fn commits_at_most(&self) -> u64 {
+        let may_be = |it: &&&Try| matches!(it.outcome, Outcome::Granted(_) | Outcome::Unknown);
+        let tries = self.tries.iter().filter(may_be).count();
+        match self.request.action {
+            Action::Claim(_) => u64::try_from(tries).unwrap(),
+            _ => u64::from(tries > 0),
+        }
     }
 
     /// Whether it may have happened though nobody was told so.

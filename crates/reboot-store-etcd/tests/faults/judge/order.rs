@@ -25,12 +25,8 @@ impl Case<'_> {
         let mut open_and_done = 0;
         for (at, asked) in &self.asked {
             let done = commits.get(at).copied().unwrap_or(0);
-            let is_granted = asked.granted().is_some();
-            let may_be = match (is_granted, asked.is_open()) {
-                (true, _) => 1..=1,
-                (false, true) => 0..=1,
-                (false, false) => 0..=0,
-            };
+            let least = u64::from(asked.granted().is_some());
+            let may_be = least..=asked.commits_at_most();
             open_and_done += u64::from(asked.is_open() && done > 0);
             if !may_be.contains(&done) {
                 let outcomes: Vec<&Outcome> = asked.tries.iter().map(|it| &it.outcome).collect();
