@@ -154,6 +154,7 @@ impl Machine {
     }
 
     /// Puts the binary into its directory under this name; it knows the configuration.
+    #[allow(dead_code)] // only the tests on etcd give another command
     pub(crate) fn give_command(&self, name: &str) {
         let link = self.dir.join(format!("bin-{name}/{name}"));
         let _ = fs::create_dir(self.dir.join(format!("bin-{name}"))); // it may have it already
