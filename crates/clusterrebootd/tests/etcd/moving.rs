@@ -135,6 +135,18 @@ fn original_file(site: &Site, name: &str) -> Machine {
     machine
 }
 
+/// What a node of the original says of its health.
+fn old_reports(shell: &Shell, healthy: bool) {
+    let record = json!({
+        "node": "old",
+        "healthy": healthy,
+        "stage": "pre-lock",
+        "reason": if healthy { "" } else { "disk full" },
+        "reported_at": "2024-03-07T11:45:12.123Z",
+    });
+    shell.good(&format!("etcdctl put /prod/cluster_health/old '{record}'"));
+}
+
 fn steps(number: u32) -> String {
     documented_after(GUIDE, ORIGINAL, &format!("\n{number}. **"))
 }
@@ -143,9 +155,7 @@ fn steps(number: u32) -> String {
 fn a_fleet_of_the_original_moves_node_by_node() {
     let site = Site::of_original();
     let bench = &site.bench;
-    let healthy = r#"{"node":"old","healthy":true,"stage":"monitor","reported_at":"2024-03-07T11:45:12.123Z"}"#;
-    let record = format!("etcdctl put /prod/cluster_health/old '{healthy}'");
-    site.shell().good(&record);
+    old_reports(&site.shell(), true);
     let first = site.original("first");
     bench.wait("the original has its lock", || site.has_lock("first"));
 
@@ -188,9 +198,7 @@ fn a_fleet_of_the_original_moves_node_by_node() {
 fn what_the_original_says_of_health_and_cooldown_counts_for_ours() {
     let site = Site::of_original();
     let shell = site.shell();
-    shell.good(
-        r#"etcdctl put /prod/cluster_health/old '{"node":"old","healthy":false,"stage":"pre-lock","reason":"disk full","reported_at":"2024-03-07T11:45:12.123Z"}'"#,
-    );
+    old_reports(&shell, false);
     let lease = shell.good("etcdctl lease grant 600 | cut -d' ' -f2");
     let lease = lease.trim();
     shell.good(&format!(
@@ -207,9 +215,7 @@ fn what_the_original_says_of_health_and_cooldown_counts_for_ours() {
         machine.last_outcome() == "health_blocked"
     });
     assert!(machine.says("disk full"));
-    shell.good(
-        r#"etcdctl put /prod/cluster_health/old '{"node":"old","healthy":true,"stage":"monitor","reported_at":"2024-03-07T11:46:12.123Z"}'"#,
-    );
+    old_reports(&shell, true);
     bench.wait("the cooldown blocks", || {
         machine.last_outcome() == "cooldown_active"
     });

@@ -1,12 +1,16 @@
 //! Who waits for whom, and for how long, when only etcd stands between the machines.
 
 use crate::bench::{Bench, read_ledger};
+use crate::lab;
 use crate::machine::Machine;
 use crate::scripts::KILL_DAEMON;
+use crate::shell::{Shell, documented_after};
 use nix::sys::signal::Signal;
 use reboot_core::group::Phase;
 use reboot_core::policy::Standing;
 use serde_json::Value;
+
+const RUNBOOK: &str = "# Runbook: a node does not come back";
 
 /// Who went down, in this order.
 fn order(bench: &Bench) -> Vec<String> {
@@ -28,9 +32,9 @@ fn who_came_first_goes_first() {
             entries.any(|it| it.group.holds.len() + it.line.tickets().len() == place + 1)
         });
     }
-    for turn in 0..machines.len() {
-        bench.wait("the next one goes", || machines[turn].has("down"));
-        machines[turn].power_cycle(&bench, Signal::SIGKILL);
+    for machine in &mut machines {
+        bench.wait("the next one goes", || machine.has("down"));
+        machine.power_cycle(&bench, Signal::SIGKILL);
     }
     bench.wait_for_no_hold();
     assert_eq!(order(&bench), ["n1", "n2", "n3", "n4"]);
@@ -98,4 +102,45 @@ fn a_daemon_killed_at_its_reboot_gives_back_in_the_new_boot_and_not_before() {
     bench.wait_for_no_hold();
     assert_eq!(machine.calls(), 1, "{}", bench.logs());
     bench.wait("it is back", || machine.has("run/rebooted"));
+}
+
+#[test]
+fn the_runbook_brings_a_fleet_on_whose_node_does_not_come_back() {
+    let bench = Bench::new();
+    let mut machines = [bench.machine("node-7"), bench.machine("node-8")];
+    machines[0].hasty().set("reboot_timeout_sec", 1);
+    machines[0].script("reboot", KILL_DAEMON);
+    for machine in &mut machines {
+        machine.touch("sentinel");
+        machine.start();
+        bench.wait("it goes, or had its look", || {
+            machine.exit_code().is_some() || !machine.outcomes().is_empty()
+        });
+    }
+    let [mut lost, mut other] = machines;
+    bench.wait("it goes", || lost.exit_code().is_some());
+    bench.wait("it is overdue", || {
+        Bench::standing(&bench.look(), "node-7") == Standing::Overdue
+    });
+    other.give_command("clusterrebootd");
+    let shell = Shell::at(&lab::shared()).with_programs_of(&other.dir);
+    let step = |number: u32| {
+        let words = format!("\n{number}. **");
+        shell.good(&documented_after("runbook.md", RUNBOOK, &words))
+    };
+    let seen = step(1);
+    for fact in ["rebooting", "00000001  OVERDUE\n", "fence", "node-8"] {
+        assert!(seen.contains(fact), "{fact}: {seen}");
+    }
+    assert_eq!(other.calls(), 0);
+    step(4);
+    bench.wait("the other goes on", || other.has("down"));
+    other.power_cycle(&bench, Signal::SIGKILL);
+    bench.wait_for_no_hold();
+    let seen = step(5);
+    assert!(seen.starts_with("Available: 1\nMax: 1\n"), "{seen}");
+    assert!(!seen.contains("node-7"), "{seen}");
+    lost.power_cycle(&bench, Signal::SIGKILL);
+    bench.wait("it turns up", || lost.last_outcome() == "no_action");
+    assert_eq!((lost.calls(), other.calls()), (1, 1));
 }
