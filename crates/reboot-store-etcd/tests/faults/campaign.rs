@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use crate::disk::SmallDisk;
-use crate::journal::Journal;
+use crate::journal::{Journal, Notes};
 use crate::judge::Evidence;
 use crate::node::{Habits, Node, Shared, pause};
 use crate::operator::Operator;
@@ -50,6 +50,9 @@ const COOLDOWN_SECS: u64 = 2;
 const KILLS_PER_MILLE: u64 = 10;
 /// A reboot counts for so long here, not for a day.
 const MARKS_TTL_MS: u64 = 20_000;
+
+/// How long a calm run may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn layout() -> Layout {
     Layout::Native {
@@ -126,8 +129,8 @@ pub(crate) async fn stormy(plan: Plan) -> Campaign {
     }
 }
 
-/// One member, no fault but agents that are killed: so many cycles of both groups.
-pub(crate) async fn calm(cycles: u64, seed: u64) -> Evidence {
+/// One member, no fault but agents that are killed, until it is enough.
+pub(crate) async fn calm(seed: u64, is_enough: impl Fn(&Notes) -> bool) -> Evidence {
     let mut chance = Chance::new(seed);
     let mut etcd = Etcd::single(&LabOptions::default()).await.unwrap();
     let mut crew = Crew::new(&etcd);
@@ -135,7 +138,7 @@ pub(crate) async fn calm(cycles: u64, seed: u64) -> Evidence {
         crew.add(store(&etcd.endpoints()), &name, habits, chance.fork());
     }
     crew.add_operator(store(&etcd.endpoints()), chance.fork());
-    crew.wait_for(cycles).await;
+    crew.wait_until(is_enough).await;
     crew.shared.stop.store(true, Ordering::SeqCst);
     crew.gather(&mut etcd).await
 }
@@ -203,15 +206,11 @@ impl Crew {
         self.shared.journal.read(|notes| notes.cycles)
     }
 
-    /// Waits until so many cycles are done.
-    pub(crate) async fn wait_for(&self, cycles: u64) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while self.cycles() < cycles {
-            assert!(
-                Instant::now() < deadline,
-                "{} cycles in a minute",
-                self.cycles()
-            );
+    /// Waits until enough was done.
+    async fn wait_until(&self, is_enough: impl Fn(&Notes) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.shared.journal.read(&is_enough) {
+            assert!(Instant::now() < deadline, "only {} cycles", self.cycles());
             pause(Duration::from_millis(20)).await;
         }
     }

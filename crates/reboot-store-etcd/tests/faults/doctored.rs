@@ -2,10 +2,12 @@
 
 use crate::campaign::calm;
 use crate::groups;
-use crate::journal::{Moment, Outcome, Try};
+use crate::journal::{Moment, Notes, Outcome, Try};
 use crate::judge::{Evidence, Rule, judge};
+use crate::recorder::Change;
 use reboot_core::group::{Action, Refusal};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A lie, and the rule that gives it away.
 struct Lie {
@@ -124,10 +126,11 @@ const LIES: &[Lie] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_true_history_is_innocent_and_every_doctored_one_is_caught() {
-    let truth = calm(60, 7).await;
+    let truth = calm(7, |notes| notes.cycles >= 60 && slow_commands(notes) >= 4).await;
     let verdict = judge(&truth);
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
     for lie in LIES {
+        println!("{}", lie.name);
         let mut told = truth.clone();
         (lie.tell)(&mut told);
         let broken = judge(&told).broken();
@@ -136,6 +139,12 @@ async fn a_true_history_is_innocent_and_every_doctored_one_is_caught() {
 }
 
 // === finding what can be doctored ===
+
+fn slow_commands(notes: &Notes) -> usize {
+    let [_, slow] = groups();
+    let commands = notes.commands.iter();
+    commands.filter(|command| command.group == slow).count()
+}
 
 fn record_keys(evidence: &Evidence) -> [String; 2] {
     groups().map(|name| evidence.keys.record(&name))
@@ -206,13 +215,17 @@ fn drop_a_deadline(evidence: &mut Evidence) {
     evidence.changes.remove(at.unwrap());
 }
 
+/// One that a commit took away, not the end of its lease.
 fn keep_a_holder(evidence: &mut Evidence) {
-    let is_one = |key: &str| key.contains("/holders/");
+    let [record, _] = record_keys(evidence);
     let changes = &evidence.changes;
-    let at = changes
-        .iter()
-        .position(|it| is_one(&it.key) && it.value.is_none());
-    evidence.changes.remove(at.unwrap());
+    let commits = changes.iter().filter(|it| it.key == record);
+    let commits = BTreeSet::from_iter(commits.map(|it| it.revision));
+    let is_one = |it: &Change| it.key.contains("/lock/holders/") && it.value.is_none();
+    let mut all = (0..).zip(changes);
+    let found = all.find(|(_, it)| is_one(it) && commits.contains(&it.revision));
+    let at = found.expect("a hold ends").0;
+    evidence.changes.remove(at);
 }
 
 fn lose_a_grant(evidence: &mut Evidence) {
@@ -231,13 +244,14 @@ fn refuse_what_was_done(evidence: &mut Evidence) {
     }
 }
 
+/// Not a claim, which may be tried again once its hold is gone.
 fn commit_twice(evidence: &mut Evidence) {
-    let is_line = |key: &str| key.contains("/history/default/");
+    let is_line = |it: &Change| {
+        let text = it.value.as_deref().unwrap_or_default();
+        it.key.contains("/history/default/") && !text.contains("\"event\":\"claim\"")
+    };
     let all = (0..).zip(&evidence.changes);
-    let lines: Vec<usize> = all
-        .filter(|(_, it)| is_line(&it.key))
-        .map(|it| it.0)
-        .collect();
+    let lines: Vec<usize> = all.filter(|(_, it)| is_line(it)).map(|it| it.0).collect();
     evidence.changes[lines[9]].value = evidence.changes[lines[8]].value.clone();
 }
 

@@ -125,6 +125,7 @@ impl MemberWeather {
         self.strike(blow).await;
         *self.counts.entry(format!("{blow:?}")).or_default() += 1;
         self.etcd.wait_healthy().await.unwrap();
+        println!("{blow:?} outlived at revision {}", *self.recorded.borrow());
         self.calm().await;
     }
 
