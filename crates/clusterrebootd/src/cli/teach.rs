@@ -241,7 +241,7 @@ const LESSONS: &[Lesson] = &[
                 "copy it while daemons go on",
             ),
             example(
-                "clusterrebootd store new-epoch --reason 'snapshot of monday'",
+                "clusterrebootd store new-epoch --reason snapshot-of-monday",
                 "etcd was restored: everybody waits until you say who is down",
             ),
             example(

@@ -159,16 +159,28 @@ fn what_cannot_be_set_up_ends_with_1() {
 fn a_store_of_a_later_version_ends_with_1_and_says_what_to_do() {
     let bench = Bench::new();
     let mut machine = bench.machine("n1");
-    machine
-        .unset("store")
-        .set("etcd_endpoints", "['127.0.0.1:2379']");
+    machine.set("store", "{kubernetes: {}}");
     for args in [&["status"][..], &["run", "--once"], &["run"]] {
         let ran = machine.run(args);
         assert_eq!(ran.code, 1, "{args:?}");
-        assert!(ran.stderr.contains("etcd_endpoints"), "{}", ran.stderr);
-        assert!(ran.stderr.contains("store.embedded"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("store.kubernetes"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("store.etcd"), "{}", ran.stderr);
     }
     assert_eq!(machine.run(&["validate-config"]).code, 0);
+}
+
+#[test]
+fn a_file_that_names_no_store_ends_with_2_and_says_which_there_are() {
+    let bench = Bench::new();
+    let mut machine = bench.machine("n1");
+    machine.unset("store");
+    for args in [&["status"][..], &["run", "--once"], &["validate-config"]] {
+        let ran = machine.run(args);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        for name in ["embedded: {}", "etcd_endpoints"] {
+            assert!(ran.stderr.contains(name), "{}", ran.stderr);
+        }
+    }
 }
 
 #[test]
