@@ -35,7 +35,7 @@ const NOT_TAKEN: &[&str] = &[
     "etcdserver: too many requests",
     "etcdserver: not capable",
     "etcdserver: rpc not supported for learner",
-    "raft proposal dropped",
+    DROPPED,
 ];
 
 /// Texts of a member that does not know us any more.
@@ -45,6 +45,11 @@ const STALE_LOGIN: &[&str] = &[
     "etcdserver: user name is empty",
 ];
 
+/// How all begins that etcd says of a call: before it did anything, or that it did nothing.
+const ETCD: &str = "etcdserver: ";
+/// What its raft says, in full, of a write that it did not even pass on.
+const DROPPED: &str = "raft proposal dropped";
+
 const VAGUE_DENIAL: &str = "permission denied, or the token is too old";
 
 /// Judges the failure of a call to `endpoint`, made by `user`.
@@ -53,6 +58,9 @@ pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &
         return setback;
     }
     let text = status.message();
+    if !asked.repeatable && !is_etcds_word(text) {
+        return open_end(text, asked, endpoint);
+    }
     let says = |known: &&str| text.contains(*known);
     if NOT_TAKEN.iter().any(says) {
         let check = "check that most members of the cluster are up and reach each other";
@@ -88,6 +96,12 @@ pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &
         ))),
         _ => open_end(text, asked, endpoint),
     }
+}
+
+/// Whether etcd said it. What a proxy in between says, or our own end of an answer that it cannot
+/// take, may come after etcd did what was asked.
+fn is_etcds_word(text: &str) -> bool {
+    text.starts_with(ETCD) || text == DROPPED
 }
 
 /// The fault of a call for which there is no login to be had.
@@ -271,12 +285,44 @@ mod tests {
                 "etcdserver: request is too large",
                 "refused",
             ),
-            (Code::Unimplemented, "unknown service", "refused"),
         ];
         for (code, text, expected) in table {
             for repeatable in [false, true] {
                 assert_eq!(verdict(code, text, repeatable), expected, "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn of_a_write_only_etcds_own_word_is_taken_for_a_no() {
+        let too_long = "Error, decoded message length too large: found 9 bytes, the limit is: 8";
+        let table = [
+            (Code::OutOfRange, too_long, "refused"),
+            (
+                Code::ResourceExhausted,
+                "grpc: received message larger than max (9 vs. 8)",
+                "refused",
+            ),
+            (Code::ResourceExhausted, "quota of the proxy", "refused"),
+            (Code::Unimplemented, "unknown service", "refused"),
+            (Code::FailedPrecondition, "", "refused"),
+            (Code::NotFound, "requested lease not found", "lease_gone"),
+            (
+                Code::PermissionDenied,
+                "grpc-status header missing, mapped from HTTP status code 403",
+                "denied",
+            ),
+            (Code::Unauthenticated, "who are you", "log in"),
+            (
+                Code::Unavailable,
+                "upstream said etcdserver: no leader",
+                "elsewhere",
+            ),
+            (Code::Unknown, "after raft proposal dropped", "elsewhere"),
+        ];
+        for (code, text, of_a_read) in table {
+            assert_eq!(verdict(code, text, false), "unknown", "{text}");
+            assert_eq!(verdict(code, text, true), of_a_read, "{text}");
         }
     }
 }
