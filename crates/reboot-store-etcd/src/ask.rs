@@ -8,6 +8,7 @@ use crate::keys::{Keys, Range};
 use crate::look::{Broken, View};
 use crate::reading::{Reading, Snapshot};
 use crate::record::Stored;
+use crate::semaphore::refuse_second_hold;
 use crate::store::{EtcdStore, trouble};
 use reboot_core::group::{Action, Facts, Group, Hold, Refusal, Request, apply};
 use reboot_core::id::{GroupName, NodeName};
@@ -122,6 +123,11 @@ impl<'a> Asking<'a> {
             Ok(applied) => applied,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if self.store.keys.semaphores().is_some()
+            && let Err(refusal) = refuse_second_hold(&before.group, &applied.group)
+        {
+            return Ok(Err(refusal));
+        }
         let written = Written::Granted(applied.reply.clone());
         if stored.is_some() && applied.group == before.group && applied.sides.is_empty() {
             return Ok(Ok(Attempt::Stands(written)));

@@ -1,13 +1,16 @@
 //! The old command's document: a counting semaphore that other programs swap too. What they can
 //! say in it counts: slots, who holds, who no longer does. All else of ours stands beside it.
+//!
+//! A holder is a machine id here, and stands once: they look for it by halves in a sorted list.
 
 use crate::record::Stored;
 use reboot_core::boot::BootIdentity;
-use reboot_core::group::{Group, Hold, Phase};
+use reboot_core::group::{Group, Hold, Phase, Refusal};
 use reboot_core::id::{Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::undo::Undo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// How a hold of ours says that another program made it.
 const FOREIGN: &str = "foreign";
@@ -42,17 +45,24 @@ impl Semaphore {
     /// # Errors
     /// What is wrong with it, for people.
     pub(crate) fn read(text: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(text).map_err(|error| error.to_string())
+        let document: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let mut seen = BTreeSet::new();
+        match document.holders.iter().find(|id| !seen.insert(*id)) {
+            Some(id) => Err(format!("{id} is among the holders twice")),
+            None => Ok(document),
+        }
     }
 
     /// The document of a group; fields that we do not know stay as they are.
     pub(crate) fn of(group: &Group, before: Option<Self>) -> Self {
         let held = i64::try_from(group.holds.len()).unwrap_or(i64::MAX);
         let holders = group.holds.iter().map(|hold| hold.machine_id.to_string());
+        let mut holders = Vec::from_iter(holders);
+        holders.sort_unstable();
         Self {
             semaphore: i64::from(group.max) - held,
             max: group.max,
-            holders: holders.collect(),
+            holders,
             extra: before.map(|before| before.extra).unwrap_or_default(),
         }
     }
@@ -103,6 +113,23 @@ impl Semaphore {
         stored.group.check().map_err(|error| error.to_string())?;
         Ok(stored)
     }
+}
+
+/// A machine that a grant gives a second hold, under another name: the document has one line for
+/// both, so that nobody could tell which of them an unlock means.
+pub(crate) fn refuse_second_hold(before: &Group, after: &Group) -> Result<(), Refusal> {
+    let is_new = |hold: &&Hold| hold.number > before.generation;
+    for new in after.holds.iter().filter(is_new) {
+        let is_same = |hold: &&Hold| hold.number != new.number && hold.machine_id == new.machine_id;
+        if let Some(held) = after.holds.iter().find(is_same) {
+            return Err(Refusal::MachineHolds {
+                machine_id: held.machine_id.clone(),
+                node: held.node.clone(),
+                number: held.number,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A hold without identity: durable, and only its maker or an operator ends it.
@@ -197,6 +224,8 @@ mod tests {
         let odd = read(r#"{"semaphore":0,"max":1,"holders":["a b"]}"#);
         assert!(odd.correct(None, None).unwrap_err().contains("\"a b\""));
         assert!(Semaphore::read(b"{}").is_err());
+        let twice = Semaphore::read(br#"{"semaphore":0,"max":2,"holders":["m1","m1"]}"#);
+        assert!(twice.unwrap_err().contains("m1"), "whose unlock was it?");
         let huge = read(r#"{"semaphore":0,"max":5000,"holders":[]}"#);
         assert!(huge.correct(None, None).unwrap_err().contains("5000"));
     }

@@ -564,9 +564,9 @@ pub(super) fn report_of(refusal: &Refusal) -> Report {
         Refusal::Paused { .. } => (Outcome::Paused, true),
         Refusal::CooldownRunning { .. } => (Outcome::CooldownActive, true),
         Refusal::DailyCap { .. } => (Outcome::RebootLimit, false),
-        Refusal::IdentityConflict { .. } | Refusal::OtherMachine { .. } => {
-            (Outcome::IdentityConflict, false)
-        }
+        Refusal::IdentityConflict { .. }
+        | Refusal::OtherMachine { .. }
+        | Refusal::MachineHolds { .. } => (Outcome::IdentityConflict, false),
         Refusal::HoldGone { .. }
         | Refusal::NotOwner { .. }
         | Refusal::WrongPhase { .. }

@@ -1,7 +1,7 @@
 //! Why a request is refused by the rules.
 
 use crate::group::Phase;
-use crate::id::{GroupName, NodeName};
+use crate::id::{GroupName, MachineId, NodeName};
 
 /// A refusal by the rules. The agent answers it with abort and undo, never with force.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, thiserror::Error)]
@@ -43,6 +43,19 @@ pub enum Refusal {
         node: NodeName,
         /// Where.
         group: GroupName,
+    },
+    /// The machine holds under another name, and the store tells holders apart by their machine.
+    #[error(
+        "machine {machine_id} holds slot number {number} already, as {node}: give every machine an \
+         id of its own, or free that slot once its holder is gone"
+    )]
+    MachineHolds {
+        /// The machine.
+        machine_id: MachineId,
+        /// The name it holds under.
+        node: NodeName,
+        /// Which hold.
+        number: u64,
     },
     /// While a cooldown is configured, one after another: the other has not fenced yet.
     #[error("{node} holds and has not started its cooldown yet: wait for it")]
@@ -197,6 +210,7 @@ impl Refusal {
             Self::OthersWait { .. } => "others_wait",
             Self::AlreadyHolds { .. } => "already_holds",
             Self::HoldsElsewhere { .. } => "holds_elsewhere",
+            Self::MachineHolds { .. } => "machine_holds",
             Self::UnfencedHolder { .. } => "unfenced_holder",
             Self::CooldownRunning { .. } => "cooldown_running",
             Self::DailyCap { .. } => "daily_cap",

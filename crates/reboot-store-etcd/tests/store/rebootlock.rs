@@ -1,10 +1,10 @@
 //! Beside the old reboot lock command on its own document, in both directions: a stand-in swaps
 //! the document as the command does.
 
-use crate::bench::{Bench, request};
-use reboot_core::group::{Action, Phase, Refusal, Reply, Way};
+use crate::bench::{Bench, claim, request, session_of};
+use reboot_core::group::{Action, Identity, Phase, Refusal, Reply, Way};
 use reboot_core::id::{GroupName, NodeName};
-use reboot_core::write::Trouble;
+use reboot_core::write::{Trouble, Write};
 use reboot_store::{Interest, Store};
 use reboot_store_etcd::Layout;
 use serde_json::{Value, json};
@@ -25,27 +25,32 @@ async fn bench() -> (Bench, MutexGuard<'static, ()>) {
     (bench, guard)
 }
 
+/// Where the old command finds a holder, or would put it: it searches by halves.
+fn place(document: &Value, machine: &str) -> Result<usize, usize> {
+    let holders = document["holders"].as_array().unwrap();
+    holders.binary_search_by(|id| id.as_str().unwrap().cmp(machine))
+}
+
 /// What the old command's lock does with the document.
 async fn foreign_lock(bench: &Bench, machine: &str) {
     swap(bench, |document| {
-        let left = document["semaphore"].as_i64().unwrap() - 1;
-        document["semaphore"] = left.into();
-        document["holders"]
-            .as_array_mut()
-            .unwrap()
-            .push(machine.into());
+        let at = place(document, machine).expect_err("holder exists");
+        let left = document["semaphore"].as_i64().unwrap();
+        assert!(left > 0, "the semaphore is at {left}");
+        document["semaphore"] = (left - 1).into();
+        let holders = document["holders"].as_array_mut().unwrap();
+        holders.insert(at, machine.into());
     })
     .await;
 }
 
+/// What its unlock does.
 async fn foreign_unlock(bench: &Bench, machine: &str) {
     swap(bench, |document| {
-        let left = document["semaphore"].as_i64().unwrap() + 1;
-        document["semaphore"] = left.into();
-        document["holders"]
-            .as_array_mut()
-            .unwrap()
-            .retain(|id| id != machine);
+        let at = place(document, machine).expect("holder does not exist");
+        let left = document["semaphore"].as_i64().unwrap();
+        document["semaphore"] = (left + 1).into();
+        document["holders"].as_array_mut().unwrap().remove(at);
     })
     .await;
 }
@@ -239,4 +244,83 @@ async fn a_document_with_many_holders_is_taken_over() {
     bench.claim("one").await.unwrap();
     let holders = bench.get(DOCUMENT).await["holders"].clone();
     assert_eq!(holders.as_array().unwrap().len(), 151);
+}
+
+#[tokio::test]
+async fn the_old_command_finds_every_holder_of_ours() {
+    let (bench, _alone) = bench().await;
+    bench.open("zoe").await;
+    bench.claim("zoe").await.unwrap();
+    bench.set_max(4).await;
+    for node in ["adam", "mary"] {
+        bench.open(node).await;
+        bench.claim(node).await.unwrap();
+    }
+    foreign_lock(&bench, "m-old").await;
+    for node in ["zoe", "mary", "adam"] {
+        foreign_unlock(&bench, &format!("machine-of-{node}")).await;
+    }
+    let names = bench.record().await.holds;
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(names[0].node, node("m-old"));
+}
+
+#[tokio::test]
+async fn a_machine_holds_once_whatever_it_is_called() {
+    let (bench, _alone) = bench().await;
+    bench
+        .put(
+            DOCUMENT,
+            r#"{"semaphore":2,"max":3,"holders":["machine-of-one"]}"#,
+        )
+        .await;
+    bench.open("one").await;
+    let refused = bench.claim("one").await.unwrap_err();
+    let is_told = matches!(
+        &refused,
+        Trouble::Refused(Refusal::MachineHolds { node: held, .. })
+            if *held == node("machine-of-one")
+    );
+    assert!(is_told, "the old command locked this machine: {refused}");
+    foreign_unlock(&bench, "machine-of-one").await;
+    let number = bench.claim("one").await.unwrap();
+
+    let twin = Identity {
+        machine_id: bench.identity("one").machine_id,
+        ..bench.identity("twin")
+    };
+    let open = Write::OpenSession {
+        session: session_of("twin"),
+        identity: twin.clone(),
+        ttl_ms: 60_000,
+    };
+    bench.store.write(open).await.unwrap();
+    let action = claim(&twin, &session_of("twin"));
+    let refused = bench.ask(request(action.clone())).await.unwrap_err();
+    let words = refused.to_string();
+    assert!(
+        words.contains("machine-of-one") && words.contains("as one"),
+        "{words}"
+    );
+    let expected = json!({"semaphore": 2, "max": 3, "holders": ["machine-of-one"]});
+    assert_eq!(bench.get(DOCUMENT).await, expected);
+    bench.release("one", number, Way::GivenBack).await;
+    bench.ask(request(action)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_document_with_a_holder_twice_is_refused() {
+    let (bench, _alone) = bench().await;
+    bench
+        .put(
+            DOCUMENT,
+            r#"{"semaphore":0,"max":2,"holders":["m-old","m-old"]}"#,
+        )
+        .await;
+    bench.open("one").await;
+    let refused = bench.claim("one").await.unwrap_err().to_string();
+    assert!(
+        refused.contains("m-old is among the holders twice") && refused.contains(DOCUMENT),
+        "{refused}"
+    );
 }
