@@ -334,6 +334,31 @@ fn an_old_machine_that_takes_the_last_slot_keeps_ours_waiting() {
 }
 
 #[test]
+fn a_dead_claim_that_only_old_machines_see_is_cleared_as_documented() {
+    let site = Site::of_reboot_lock(&LabOptions::default());
+    let bench = &site.bench;
+    let mut machine = bench.machine("n1");
+    machine.hasty().touch("sentinel");
+    machine.gate("gate.post-lock");
+    machine.start();
+    bench.wait("it claimed", || {
+        machine.lines("gated").contains(&"post-lock".to_owned())
+    });
+    machine.kill();
+    bench.wait_in_store("its lease is over", |fleet| fleet.presences.is_empty());
+    let document = site.document();
+    assert_eq!(document["semaphore"], 0, "an old machine waits for it");
+    let shell = site.shell_on(&machine);
+    let words = "changes nothing else:";
+    let said = shell.good(&documented_after(GUIDE, REBOOT_LOCK, words));
+    assert_eq!(said, "Old: 1\nNew: 1\n");
+    let free = json!({"semaphore": 1, "max": 1, "holders": []});
+    assert_eq!(site.document(), free);
+    let history = shell.good("clusterrebootd history");
+    assert!(history.contains("expire"), "{history}");
+}
+
+#[test]
 fn a_document_of_the_second_api_is_carried_over() {
     let options = LabOptions {
         flags: vec!["--enable-v2=true".to_owned()],
