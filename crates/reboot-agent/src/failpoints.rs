@@ -92,7 +92,7 @@ pub(crate) fn write_name(write: &Write) -> &'static str {
         Write::Join { .. } => "join-line",
         Write::Leave { .. } => "leave-line",
         Write::Ask { request, .. } => request.action.verb(),
-        Write::PauseFleet(_) => "pause-fleet",
+        Write::PauseFleet { .. } => "pause-fleet",
     }
 }
 

@@ -263,7 +263,7 @@ impl Shell {
             waiter.abort();
         }
         let settings = &self.agent.settings;
-        let interest = Interest {
+        let interest = Interest::Slot {
             group: settings.group.clone(),
             node: settings.identity.node.clone(),
         };

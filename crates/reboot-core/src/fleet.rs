@@ -59,7 +59,7 @@ pub struct NodeRecord {
 }
 
 /// A node as the store knows it.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct NodeEntry {
     /// Its own words.
     pub record: NodeRecord,
@@ -70,7 +70,7 @@ pub struct NodeEntry {
 }
 
 /// A group as the store knows it.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct GroupEntry {
     /// The record, without claims whose lease is gone.
     pub group: Group,
@@ -85,7 +85,7 @@ pub struct GroupEntry {
 }
 
 /// The whole fleet in one look.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Fleet {
     /// Grows with every change that somebody might wait for; renewals are none.
     pub revision: u64,

@@ -6,9 +6,11 @@ use crate::group::{Identity, Pause, Refusal, Reply, Request};
 use crate::id::{GroupName, Instance, NodeName, SessionId};
 use crate::line::Ticket;
 use crate::undo::Undo;
+use serde::{Deserialize, Serialize};
 
 /// One change of the store, committed as a whole or not at all.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Write {
     /// Open a lease for a run of an agent; it makes the agent present. Opening one that is
     /// alive renews it.
@@ -77,12 +79,20 @@ pub enum Write {
         /// What is asked.
         request: Request,
     },
-    /// Pause the fleet, or let it go on.
-    PauseFleet(Option<Pause>),
+    /// Pause the fleet, or let it go on; a line in every group's history.
+    PauseFleet {
+        /// The pause; `None` ends it.
+        pause: Option<Pause>,
+        /// Who.
+        by: String,
+        /// When, for people (RFC 3339).
+        at: String,
+    },
 }
 
 /// What a committed write answers.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Written {
     /// Committed.
     Done,
@@ -107,6 +117,19 @@ pub enum Trouble {
     /// What the store holds cannot be read; nothing was changed.
     #[error("{0}")]
     Broken(String),
+}
+
+// === impl Write ===
+
+impl Write {
+    /// Pauses the fleet, or lets it go on with `None`; `at` is RFC 3339.
+    pub fn pause_fleet(pause: Option<Pause>, by: impl Into<String>, at: impl Into<String>) -> Self {
+        Self::PauseFleet {
+            pause,
+            by: by.into(),
+            at: at.into(),
+        }
+    }
 }
 
 // === impl Trouble ===

@@ -57,6 +57,7 @@ fn hold(number: u64, name: &str, phase: Phase) -> Hold {
         interval_secs: 0,
         undo: Undo::default(),
         last_request: RequestId::new("last").unwrap(),
+        guest: None,
         extra: serde_json::Map::new(),
     }
 }

@@ -99,6 +99,7 @@ fn pause() -> Pause {
         by: "ann".to_owned(),
         reason: "storage work".to_owned(),
         until: None,
+        session: None,
     }
 }
 
@@ -447,6 +448,7 @@ fn hold(name: &str, number: u64, phase: Phase) -> Hold {
         interval_secs: 0,
         undo: Undo::default(),
         last_request: RequestId::new(name).unwrap(),
+        guest: None,
         extra: serde_json::Map::new(),
     }
 }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use reboot_core::boot::BootIdentity;
 use reboot_core::group::{
-    Action, Applied, Claim, Cooldown, Facts, Group, Hold, Identity, Owner, Pause, Phase, Presence,
-    Refusal, Reply, Request, Side, Way, apply,
+    Action, Applied, Claim, Cooldown, Facts, Group, Guest, Hold, Identity, Owner, Pause, Phase,
+    Presence, Refusal, Reply, Request, Side, Way, apply,
 };
 use reboot_core::id::{Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::undo::Undo;
@@ -40,7 +40,7 @@ struct DrawnFacts {
 
 fn draws() -> impl Strategy<Value = Vec<(Draw, DrawnFacts)>> {
     let draw = (
-        0..10u8,
+        0..13u8,
         0..4u8,
         0..2u8,
         0..3u8,
@@ -129,6 +129,7 @@ fn pause(reason: &str) -> Pause {
         by: "operator".to_owned(),
         reason: reason.to_owned(),
         until: None,
+        session: None,
     }
 }
 
@@ -195,6 +196,16 @@ fn action(draw: &Draw, group: &Group) -> Action {
             owner,
             identity: identity(draw.node, 1 - draw.run, draw.boot),
             session: session(draw.node, 1 - draw.run),
+        },
+        9 | 10 => Action::Admit(Guest {
+            node: node(draw.node),
+            protocol: "fleetlock".to_owned(),
+            interval_secs: u64::from(draw.choice / 3) * 60,
+            max_reboots_per_day: 3,
+            deadline_secs: 9,
+        }),
+        11 => Action::Steady {
+            node: node(draw.node),
         },
         _ => match draw.choice {
             0 => Action::Break {
@@ -285,6 +296,10 @@ impl Step<'_> {
                         Way::GivenBack => panic!("I3: a durable hold was given back"),
                     }
                 }
+                Action::Steady { node } => {
+                    assert!(hold.guest.is_some(), "I3: an agent's hold ended on a word");
+                    assert_eq!(node, &hold.node);
+                }
                 other => panic!("I3: hold {} ended by {}", hold.number, other.verb()),
             }
         }
@@ -304,6 +319,9 @@ impl Step<'_> {
 
     /// I4, I6: no first fence under a cooldown, a pause or a full day; it starts the cooldown.
     fn check_fence(&self) {
+        if let Action::Admit(guest) = &self.request.action {
+            return self.check_admission(guest);
+        }
         let Action::Fence { owner, .. } = &self.request.action else {
             return;
         };
@@ -328,6 +346,28 @@ impl Step<'_> {
             hold.interval_secs > 0,
             "I6"
         );
+    }
+
+    /// A guest's claim is its first fence too.
+    fn check_admission(&self, guest: &Guest) {
+        let swept = self.swept();
+        let before = swept.hold_of(&guest.node);
+        let hold = self.after.group.hold_of(&guest.node).unwrap();
+        assert!(hold.fenced && hold.phase == Phase::Rebooting);
+        if let Some(before) = before {
+            assert_eq!((before, true), (hold, before.guest.is_some()));
+            return;
+        }
+        assert!(self.facts.pause.is_none() && self.before.pause.is_none());
+        assert!(self.facts.cooldown.is_none(), "I6");
+        assert!(self.facts.marks < 3, "I4");
+        let marks = |side: &Side| matches!(side, Side::MarkReboot { .. });
+        assert!(self.after.sides.iter().any(marks), "I4");
+        let starts = |side: &Side| matches!(side, Side::StartCooldown { .. });
+        let is_started = self.after.sides.iter().any(starts);
+        assert_eq!(is_started, guest.interval_secs > 0, "I6");
+        let all_fenced = self.swept().holds.iter().all(|hold| hold.fenced);
+        assert!(all_fenced || guest.interval_secs == 0, "I6");
     }
 
     /// I9: conflicting identities never act.
@@ -437,6 +477,8 @@ fn the_drawn_sequences_reach_every_transition_and_most_refusals() {
         "set-max",
         "pause",
         "resume",
+        "admit",
+        "steady",
         "full",
         "paused",
         "others_wait",

@@ -193,6 +193,7 @@ fn claims_are_refused_while_the_group_has_nothing_to_give() {
         by: by(),
         reason: "lunch".to_owned(),
         until: None,
+        session: None,
     };
     let paused = granted(&empty(1), Action::Pause(pause.clone())).group;
     let all_paused = with(|facts| facts.pause = Some(pause));

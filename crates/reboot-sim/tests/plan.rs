@@ -104,6 +104,7 @@ fn hold(node: &str, number: u64, phase: Phase) -> Hold {
         interval_secs: 0,
         undo: reboot_core::undo::Undo::of(["hook:10-drain".to_owned()]),
         last_request: RequestId::new("r").unwrap(),
+        guest: None,
         extra: Default::default(),
     }
 }
@@ -233,6 +234,7 @@ fn a_pause_stops_everybody_and_says_who_paused() {
         by: "olga".to_owned(),
         reason: "release".to_owned(),
         until: None,
+        session: None,
     });
     let plan = plan(&asked);
     assert_eq!(plan.never().count(), 3);

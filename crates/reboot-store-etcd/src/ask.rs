@@ -10,7 +10,7 @@ use crate::reading::{Reading, Snapshot};
 use crate::record::Stored;
 use crate::semaphore::refuse_second_hold;
 use crate::store::{EtcdStore, trouble};
-use reboot_core::group::{Action, Facts, Group, Hold, Refusal, Request, apply};
+use reboot_core::group::{Action, Facts, Group, Hold, Pause, Refusal, Request, apply};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Written};
 
@@ -156,7 +156,7 @@ impl<'a> Asking<'a> {
     fn recall(&self, needed: &Needed) -> Option<Snapshot> {
         let node = self.request.action.node().filter(|_| needed.is_usual)?;
         let snapshot = self.store.recall(node)?;
-        let is_claim = matches!(self.request.action, Action::Claim(_));
+        let is_claim = self.request.action.takes_a_slot();
         if is_claim && self.has_other_groups(&snapshot) {
             return None; // whether it holds there must be read now
         }
@@ -245,7 +245,7 @@ impl<'a> Asking<'a> {
         facts.sessions.extend(own);
         facts.marks = view.marks(node);
         facts.others_waiting = view.waiting_beside(self.group, node);
-        if matches!(self.request.action, Action::Claim(_)) {
+        if self.request.action.takes_a_slot() {
             facts.holds_in = self.holds_in(view, node)?;
         }
         Ok(facts)
@@ -307,7 +307,8 @@ pub(crate) fn usual_reading(keys: &Keys, node: Option<&NodeName>) -> Reading {
         .with(Range::under(keys.lock_directory(&group)))
         .with(Range::one(keys.cooldown(&group)))
         .with(Range::under(keys.groups()))
-        .with(Range::one(keys.pause()));
+        .with(Range::one(keys.pause()))
+        .with_keys(Range::under(keys.sessions(&Pause::keeper())));
     match node {
         None => reading,
         Some(node) => reading
@@ -345,7 +346,7 @@ impl Asking<'_> {
             Range::one(keys.pause()),
         ];
         guards.extend(keys.semaphore(group).map(Range::one));
-        if matches!(self.request.action, Action::Claim(_)) {
+        if self.request.action.takes_a_slot() {
             guards.push(Range::under(keys.lock_directory(group)));
         }
         if let Some(node) = self.request.action.node() {

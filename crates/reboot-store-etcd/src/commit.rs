@@ -90,9 +90,12 @@ impl Asking<'_> {
             | Action::Release { owner, .. }
             | Action::Adopt { owner, .. } => owner.number,
             Action::Break { number, .. } => *number,
-            Action::Claim(_) | Action::SetMax { .. } | Action::Pause(_) | Action::Resume { .. } => {
-                return;
-            }
+            Action::Claim(_)
+            | Action::Admit(_)
+            | Action::Steady { .. }
+            | Action::SetMax { .. }
+            | Action::Pause(_)
+            | Action::Resume { .. } => return,
         };
         let moved = before.holds.iter().find(|hold| hold.number == number);
         if let Some(claim) = moved.filter(|hold| !hold.phase.is_durable()) {

@@ -11,6 +11,7 @@ pub mod keys;
 mod lease;
 mod look;
 mod nodes;
+mod pausing;
 mod reading;
 mod record;
 mod semaphore;

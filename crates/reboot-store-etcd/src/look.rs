@@ -224,7 +224,16 @@ impl View<'_> {
         claims
             .filter(is_there)
             .map(|hold| hold.session.clone())
+            .chain(self.pauses_alive())
             .collect()
+    }
+
+    /// The sessions of pauses that last.
+    fn pauses_alive(&self) -> impl Iterator<Item = SessionId> {
+        let prefix = self.keys.sessions(&Pause::keeper());
+        let sessions = self.snapshot.under(&prefix);
+        let names = sessions.filter_map(|(name, _)| SessionId::new(name).ok());
+        names.collect::<Vec<_>>().into_iter()
     }
 
     /// Who holds or waits by the original's rules: leased keys beside ours.
@@ -366,9 +375,11 @@ impl View<'_> {
         Ok(self.json(&self.keys.owed(node))?.unwrap_or_default())
     }
 
-    /// The fleet's pause.
+    /// The fleet's pause, while it lasts.
     pub(crate) fn pause(&self) -> Result<Option<Pause>, Broken> {
-        self.json(&self.keys.pause())
+        let pause: Option<Pause> = self.json(&self.keys.pause())?;
+        let alive = self.pauses_alive().collect();
+        Ok(pause.filter(|it| !it.is_over(&alive)))
     }
 
     fn json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Broken> {

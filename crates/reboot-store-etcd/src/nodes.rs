@@ -1,4 +1,4 @@
-//! What nodes say of themselves, what they owe, and the fleet's pause.
+//! What nodes say of themselves, and what they owe.
 
 use crate::ask::broken;
 use crate::client::{Fault, Granted, Op, Txn};
@@ -9,7 +9,6 @@ use crate::look::View;
 use crate::reading::Reading;
 use crate::store::{EtcdStore, trouble};
 use reboot_core::fleet::NodeRecord;
-use reboot_core::group::Pause;
 use reboot_core::id::NodeName;
 use reboot_core::undo::Undo;
 use reboot_core::write::{Trouble, Written};
@@ -112,18 +111,5 @@ impl EtcdStore {
         Err(Trouble::Unavailable(format!(
             "{key} changes faster than etcd answers"
         )))
-    }
-
-    pub(crate) async fn pause_fleet(&self, pause: Option<&Pause>) -> Result<Written, Trouble> {
-        let op = match pause {
-            Some(pause) => put(self.keys.pause(), to_json(pause)?, 0),
-            None => delete(Range::one(self.keys.pause())),
-        };
-        let txn = Txn {
-            then: vec![op],
-            ..Txn::default()
-        };
-        self.client.txn(txn).await.map_err(trouble)?;
-        Ok(Written::Done)
     }
 }

@@ -150,6 +150,7 @@ fn foreign_hold(id: &str, number: u64) -> Result<Hold, String> {
         interval_secs: 0,
         undo: Undo::default(),
         last_request: RequestId::new(FOREIGN).map_err(text)?,
+        guest: None,
         extra: Map::from_iter([(FOREIGN.to_owned(), Value::Bool(true))]),
     })
 }

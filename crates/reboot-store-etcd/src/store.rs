@@ -8,7 +8,7 @@ use crate::reading::{Reading, Snapshot};
 use crate::waiting::Lines;
 use async_trait::async_trait;
 use reboot_core::fleet::Fleet;
-use reboot_core::group::HistoryEntry;
+use reboot_core::group::{HistoryEntry, fleet_note};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::{Interest, Store};
@@ -203,7 +203,10 @@ impl Store for EtcdStore {
                     .run()
                     .await
             }
-            Write::PauseFleet(pause) => self.pause_fleet(pause.as_ref()).await,
+            Write::PauseFleet { pause, by, at } => {
+                self.pause_fleet(pause.as_ref(), &fleet_note(pause.as_ref(), by, at))
+                    .await
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::client::{Event, EventKind, WatchEnd, WatchRange};
 use crate::keys::Range;
 use crate::store::{EtcdStore, trouble};
 use reboot_core::fleet::Fleet;
+use reboot_core::group::Pause;
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::Trouble;
 use reboot_store::Interest;
@@ -78,15 +79,15 @@ impl Lines {
     }
 
     /// Where a node stood at a look that is remembered.
-    fn place(&self, interest: &Interest, seen: u64) -> Option<Place> {
+    fn place(&self, group: &GroupName, node: &NodeName, seen: u64) -> Option<Place> {
         let (_, groups) = self.0.iter().find(|(revision, _)| *revision == seen)?;
-        let Some(group) = groups.get(&interest.group) else {
+        let Some(group) = groups.get(group) else {
             return Some(Place::First);
         };
-        if group.holders.contains(&interest.node) {
+        if group.holders.contains(node) {
             return Some(Place::Holder);
         }
-        let is_it = |node: &NodeName| *node == interest.node;
+        let is_it = |other: &NodeName| other == node;
         let ahead = match group.line.iter().position(is_it) {
             Some(place) => place.checked_sub(1).map(|before| &group.line[before]),
             None => group.line.last(),
@@ -100,14 +101,18 @@ impl Lines {
 impl EtcdStore {
     /// Waits until something of interest may have changed.
     pub(crate) async fn wait(&self, interest: &Interest, seen: u64) -> Result<(), Trouble> {
-        let place = match self.lines.lock() {
-            Ok(lines) => lines.place(interest, seen),
-            Err(_) => None,
+        let place = match (interest, self.lines.lock()) {
+            (Interest::Slot { group, node }, Ok(lines)) => lines.place(group, node, seen),
+            (Interest::Everything, _) => Some(Place::First),
+            (Interest::Slot { .. }, Err(_)) => None,
         };
         let Some(place) = place else {
             return Ok(()); // nobody knows what was seen: look again
         };
-        let ears = self.ears(interest, &place);
+        let ears = match interest {
+            Interest::Slot { group, node } => self.ears(group, node, &place),
+            Interest::Everything => self.all_ears(),
+        };
         let from = i64::try_from(seen).unwrap_or(i64::MAX - 1) + 1;
         let ranges = ears.iter().map(|ear| ear.watch(from)).collect();
         let mut watch = self.client.watch(ranges).await.map_err(trouble)?;
@@ -124,8 +129,8 @@ impl EtcdStore {
         }
     }
 
-    fn ears(&self, interest: &Interest, place: &Place) -> Vec<Ear> {
-        let (keys, group, node) = (&self.keys, &interest.group, &interest.node);
+    fn ears(&self, group: &GroupName, node: &NodeName, place: &Place) -> Vec<Ear> {
+        let keys = &self.keys;
         let mut ears = vec![
             Ear::new(Range::under(keys.sessions(node)), Wakes::ComingAndGoing),
             Ear::new(Range::under(keys.marks(node)), Wakes::ComingAndGoing),
@@ -148,6 +153,10 @@ impl EtcdStore {
                     Ear::new(directory, Wakes::ComingAndGoing),
                     Ear::new(Range::one(keys.cooldown(group)), Wakes::All),
                     Ear::new(Range::one(keys.pause()), Wakes::All),
+                    Ear::new(
+                        Range::under(keys.sessions(&Pause::keeper())),
+                        Wakes::ComingAndGoing,
+                    ),
                     Ear::new(Range::under(keys.all_health()), Wakes::Verdicts),
                     Ear::new(Range::under(keys.nodes()), Wakes::ComingAndGoing),
                     Ear::new(Range::under(keys.all_deadlines()), Wakes::ComingAndGoing),
@@ -156,6 +165,31 @@ impl EtcdStore {
                 ears.extend(document.map(|it| Ear::new(it, Wakes::All)));
             }
         }
+        ears
+    }
+
+    /// All that a look shows, but renewals.
+    fn all_ears(&self) -> Vec<Ear> {
+        let (keys, default) = (&self.keys, GroupName::default());
+        let documents = keys.semaphores().map(Range::under);
+        let document = keys.semaphore(&default).map(Range::one);
+        let old = documents.into_iter().chain(document);
+        let mut ears: Vec<Ear> = old.map(|it| Ear::new(it, Wakes::All)).collect();
+        ears.extend([
+            Ear::new(Range::one(keys.record(&default)), Wakes::All),
+            Ear::new(
+                Range::under(keys.lock_directory(&default)),
+                Wakes::ComingAndGoing,
+            ),
+            Ear::new(Range::one(keys.cooldown(&default)), Wakes::All),
+            Ear::new(Range::under(keys.groups()), Wakes::All),
+            Ear::new(Range::under(keys.lines()), Wakes::ComingAndGoing),
+            Ear::new(Range::one(keys.pause()), Wakes::All),
+            Ear::new(Range::under(keys.all_sessions()), Wakes::ComingAndGoing),
+            Ear::new(Range::under(keys.all_health()), Wakes::Verdicts),
+            Ear::new(Range::under(keys.nodes()), Wakes::ComingAndGoing),
+            Ear::new(Range::under(keys.all_deadlines()), Wakes::ComingAndGoing),
+        ]);
         ears
     }
 }

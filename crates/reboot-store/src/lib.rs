@@ -6,6 +6,8 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod embedded;
+pub mod files;
 mod store;
+pub mod wire;
 
 pub use store::{Interest, Store};

@@ -5,14 +5,21 @@ use reboot_core::fleet::Fleet;
 use reboot_core::group::HistoryEntry;
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Write, Written};
+use serde::{Deserialize, Serialize};
 
-/// What an agent waits for. A store may wake it more often, never less.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Interest {
-    /// The group whose slots it wants.
-    pub group: GroupName,
-    /// The node that waits: its predecessor in line, or the holders, are what counts.
-    pub node: NodeName,
+/// What somebody waits for. A store may wake it more often, never less.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interest {
+    /// A slot: what an agent waits for.
+    Slot {
+        /// The group whose slots it wants.
+        group: GroupName,
+        /// The node that waits: its predecessor in line, or the holders, are what counts.
+        node: NodeName,
+    },
+    /// All that a look shows but renewals: what a view of the whole fleet waits for.
+    Everything,
 }
 
 /// A place that keeps the state of a fleet: a place, not a policy.

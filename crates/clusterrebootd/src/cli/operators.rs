@@ -109,7 +109,7 @@ pub enum LockCommand {
         /// Why; every node shows it
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Until when, for people to see, such as 2026-12-24T06:00:00Z; nothing resumes by itself
+        /// Until when, such as 2026-12-24T06:00:00Z; without it, until `resume`
         #[arg(long, value_name = "TIME", value_parser = until)]
         until: Option<String>,
     },

@@ -96,14 +96,14 @@ pub(super) fn max_warnings(settings: &Settings, fleet: &Fleet) -> Vec<String> {
     fleet.groups.iter().filter_map(warning).collect()
 }
 
-/// Who paused, until when, and why. A time that is over by the clock of whoever looks is said to
-/// be; the pause stands all the same.
+/// Who paused, until when, and why. A pause that no lease ends stands though its time is over by
+/// the clock of whoever looks; that is said.
 pub(super) fn said(pause: &Pause) -> String {
     let until = pause.until.as_ref().map_or(String::new(), |until| {
         let is_over = until
             .parse()
             .is_ok_and(|at: Timestamp| at <= Timestamp::now());
-        let over = match is_over {
+        let over = match is_over && pause.session.is_none() {
             true => format!(
                 " (that is over, but only `{} resume` lifts it)",
                 Called::now().lock()

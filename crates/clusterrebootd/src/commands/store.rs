@@ -117,6 +117,7 @@ async fn new_epoch(settings: &Settings, reason: &str, is_sure: bool) -> Result<E
         by: who(),
         reason: reason.to_owned(),
         until: None,
+        session: None,
     };
     let begun = store.begin_epoch(&pause, &now()).await;
     let begun = begun.map_err(|trouble| anyhow!("{trouble}"))?;

@@ -152,16 +152,12 @@ impl Show {
     }
 
     async fn wake(&mut self) -> Result<Wake> {
-        let interest = Interest {
-            group: GroupName::default(),
-            node: NodeName::new("supervisor")?,
-        };
         let tick = Instant::now() + TICK;
         Ok(tokio::select! {
             biased;
             line = self.reboots.next_line() => Wake::Reboot(line?.unwrap_or_default()),
             Some(ended) = self.ends.recv() => Wake::Ended(ended),
-            changed = self.store.changed(&interest, self.fleet.revision) => {
+            changed = self.store.changed(&Interest::Everything, self.fleet.revision) => {
                 changed?;
                 Wake::Store
             }

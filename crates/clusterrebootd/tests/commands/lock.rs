@@ -200,11 +200,13 @@ fn slots_change_and_nobody_is_evicted() {
 #[test]
 fn a_pause_whose_time_is_over_says_that_it_stands() {
     let site = Site::with_hold();
-    site.write(vec![Write::PauseFleet(Some(Pause {
+    let pause = Pause {
         by: "olga".to_owned(),
         reason: "release day".to_owned(),
         until: Some("2026-03-07T10:00:00Z".to_owned()),
-    }))]);
+        session: None,
+    };
+    site.write(vec![Write::pause_fleet(Some(pause), "olga", "")]);
     let wide = site.good(&["lock", "status", "-o", "wide"]);
     let said = "The fleet is paused by olga until 2026-03-07T10:00:00Z (that is over, but only \
                 `clusterrebootd lock resume` lifts it): release day\n";
@@ -256,8 +258,8 @@ fn the_fleet_and_its_groups_pause_and_resume() {
     ];
     assert_eq!(
         site.good(&one),
-        "paused group default; `clusterrebootd lock resume --group default` lets it go on (not \
-         by itself at 2999-01-01T00:00:00Z)\n"
+        "paused group default; `clusterrebootd lock resume --group default` lets it go on \
+         before it ends by itself at 2999-01-01T00:00:00Z\n"
     );
     let status = site.json(&["lock", "status", "-o", "json"]);
     assert_eq!(status["pause"]["reason"], "release day");
@@ -267,4 +269,26 @@ fn the_fleet_and_its_groups_pause_and_resume() {
         "resumed the fleet\nresumed group default\n"
     );
     assert_eq!(site.good(&["lock", "resume"]), "nothing was paused\n");
+}
+
+#[test]
+fn a_pause_with_an_end_lifts_by_itself() {
+    let site = Site::with_hold();
+    let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1_500)).to_string();
+    for group in [&[][..], &["--group", "default"]] {
+        let pause = ["lock", "pause", "--reason", "backup", "--until", &until];
+        site.good(&[&pause[..], group].concat());
+    }
+    let status = site.json(&["lock", "status", "-o", "json"]);
+    assert_eq!(status["pause"]["until"], until);
+    assert_eq!(status["groups"][0]["pause"]["until"], until);
+    site.wait_in_store("both pauses end", |fleet| {
+        let mut groups = fleet.groups.values();
+        fleet.pause.is_none() && groups.all(|entry| entry.group.pause.is_none())
+    });
+    let status = site.json(&["lock", "status", "-o", "json"]);
+    assert_eq!(status["pause"], json!(null));
+    assert_eq!(site.good(&["lock", "resume"]), "nothing was paused\n");
+    let told = site.good(&["history"]);
+    assert!(told.contains("pause-fleet"), "{told}");
 }

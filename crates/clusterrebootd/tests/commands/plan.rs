@@ -182,8 +182,9 @@ fn what_blocks_is_said_once_for_all_whom_it_blocks() {
         by: "olga".to_owned(),
         reason: "release".to_owned(),
         until: None,
+        session: None,
     };
-    site.write(vec![Write::PauseFleet(Some(pause))]);
+    site.write(vec![Write::pause_fleet(Some(pause), "olga", "")]);
     let table = site.good(&["plan", "--at", SATURDAY]);
     assert!(
         table.starts_with("0 of 3 nodes done within 7 d: nothing moves\n"),
@@ -193,7 +194,7 @@ fn what_blocks_is_said_once_for_all_whom_it_blocks() {
         table.contains("  node-a, node-b, node-c: olga paused the fleet: release\n"),
         "{table}"
     );
-    site.write(vec![Write::PauseFleet(None)]);
+    site.write(vec![Write::pause_fleet(None, "olga", "")]);
     site.write(vec![Node::new("node-c", "c").report(0, true)]);
     let stale = plan(&site, &[]);
     let why = lane(&stale, "node-a")["blocked_by"].to_string();
@@ -216,6 +217,7 @@ fn a_groups_own_pause_and_slots_count_for_it_alone() {
                 by: "olga".to_owned(),
                 reason: "index".to_owned(),
                 until: None,
+                session: None,
             }),
         ),
     ]);

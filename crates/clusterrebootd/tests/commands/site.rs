@@ -102,7 +102,7 @@ impl Site {
             let entry = fleet.groups.get(&group);
             let first = entry.and_then(|entry| entry.line.tickets().first());
             let node = first.map(|ticket| ticket.node.clone());
-            Interest {
+            Interest::Slot {
                 group: group.clone(),
                 node: node.unwrap_or_else(|| NodeName::new("bench").unwrap()),
             }

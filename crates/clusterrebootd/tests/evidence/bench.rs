@@ -195,7 +195,7 @@ impl Bench {
     /// itself is asked to wake us.
     pub(crate) fn wait_in_store(&self, what: &str, fact: impl Fn(&Fleet) -> bool) {
         let (store, end) = (self.store(), Instant::now() + PATIENCE);
-        let interest = Interest {
+        let interest = Interest::Slot {
             group: GroupName::new("default").unwrap(),
             node: NodeName::new("bench").unwrap(),
         };

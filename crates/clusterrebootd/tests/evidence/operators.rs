@@ -16,14 +16,15 @@ fn a_pause_of_the_fleet_holds_everybody_back_until_it_ends() {
         by: "olga".to_owned(),
         reason: "the big match".to_owned(),
         until: None,
+        session: None,
     };
-    bench.write(Write::PauseFleet(Some(pause)));
+    bench.write(Write::pause_fleet(Some(pause), "olga", ""));
     machine.touch("sentinel");
     bench.wait("paused", || machine.has_outcome("paused"));
     assert!(machine.says("olga") && machine.says("the big match"));
     assert_eq!(machine.run(&["status"]).code, 0);
     assert!(machine.events("lock_attempt").is_empty());
-    bench.write(Write::PauseFleet(None));
+    bench.write(Write::pause_fleet(None, "olga", ""));
     bench.wait("it goes by itself", || machine.has("down"));
 }
 

@@ -6,7 +6,8 @@ use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
 
 /// What a granted request answers.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// The hold as it stands now.
     Held {

@@ -5,6 +5,7 @@ use super::pause::refuse_pause;
 use super::{operator, owner};
 use crate::group::{Action, Claim, FORMAT_VERSION, Facts, Group, Hold, KNOWN_FEATURES, Phase};
 use crate::group::{Refusal, Request};
+use crate::id::NodeName;
 use crate::undo::Undo;
 use serde_json::Map;
 
@@ -21,8 +22,13 @@ pub fn apply(group: &Group, request: &Request, facts: &Facts) -> Result<Applied,
     for hold in &dead {
         next.note(&request.at, "expire", Some(hold), "its lease ended");
     }
+    if group.pause.is_some() && next.group.pause.is_none() {
+        next.note(&request.at, "resume", None, "the pause's time was over");
+    }
     match &request.action {
         Action::Claim(claim) => next.claim(request, claim, facts)?,
+        Action::Admit(guest) => next.admit(request, guest, facts)?,
+        Action::Steady { node } => next.steady(request, node),
         Action::Drain { .. }
         | Action::Fence { .. }
         | Action::Return { .. }
@@ -82,6 +88,7 @@ impl Applied {
             interval_secs: claim.interval_secs,
             undo: Undo::default(),
             last_request: request.id.clone(),
+            guest: None,
             extra: Map::new(),
         };
         self.reply = Reply::Held {
@@ -99,12 +106,7 @@ fn refuse_claim(group: &Group, claim: &Claim, facts: &Facts) -> Result<(), Refus
     if facts.identity_conflict() {
         return Err(Refusal::IdentityConflict { node: node.clone() });
     }
-    if let Some(elsewhere) = &facts.holds_in {
-        return Err(Refusal::HoldsElsewhere {
-            node: node.clone(),
-            group: elsewhere.clone(),
-        });
-    }
+    refuse_elsewhere(node, facts)?;
     refuse_pause(group, facts)?;
     if !facts.sessions.contains(&claim.session) {
         return Err(Refusal::SessionEnded);
@@ -114,17 +116,38 @@ fn refuse_claim(group: &Group, claim: &Claim, facts: &Facts) -> Result<(), Refus
             waiting: facts.others_waiting,
         });
     }
-    if group.free() <= facts.foreign.len() {
-        let held = group.holds.iter().map(|hold| &hold.node);
-        let holders = held.chain(&facts.foreign).cloned().collect();
-        return Err(Refusal::Full {
-            max: group.max,
-            holders,
-        });
+    refuse_full(group, facts)?;
+    refuse_unfenced(group, claim.interval_secs)
+}
+
+/// One hold a node.
+pub(super) fn refuse_elsewhere(node: &NodeName, facts: &Facts) -> Result<(), Refusal> {
+    match &facts.holds_in {
+        Some(group) => Err(Refusal::HoldsElsewhere {
+            node: node.clone(),
+            group: group.clone(),
+        }),
+        None => Ok(()),
     }
-    let unfenced = group.holds.iter().find(|hold| !hold.fenced);
-    match unfenced {
-        Some(hold) if claim.interval_secs > 0 => Err(Refusal::UnfencedHolder {
+}
+
+/// Refused while every slot is taken.
+pub(super) fn refuse_full(group: &Group, facts: &Facts) -> Result<(), Refusal> {
+    if group.free() > facts.foreign.len() {
+        return Ok(());
+    }
+    let held = group.holds.iter().map(|hold| &hold.node);
+    let holders = held.chain(&facts.foreign).cloned().collect();
+    Err(Refusal::Full {
+        max: group.max,
+        holders,
+    })
+}
+
+/// With a cooldown, one after another: whoever holds must have started its own.
+pub(super) fn refuse_unfenced(group: &Group, interval_secs: u64) -> Result<(), Refusal> {
+    match group.holds.iter().find(|hold| !hold.fenced) {
+        Some(hold) if interval_secs > 0 => Err(Refusal::UnfencedHolder {
             node: hold.node.clone(),
         }),
         _ => Ok(()),

@@ -4,6 +4,7 @@
 mod applied;
 mod apply;
 mod facts;
+mod guest;
 mod operator;
 mod owner;
 mod pause;
@@ -13,7 +14,8 @@ mod request;
 pub use applied::{Applied, HistoryEntry, Reply, Side};
 pub use apply::apply;
 pub use facts::{Cooldown, Facts, Identity, Presence};
-pub use pause::Pause;
+pub use guest::Guest;
+pub use pause::{Pause, fleet_note};
 pub use refusal::Refusal;
 pub use request::{Action, Claim, Owner, Request, Way};
 
@@ -83,6 +85,10 @@ pub struct Hold {
     pub undo: Undo,
     /// The last request that moved the hold: a repeated one changes nothing.
     pub last_request: RequestId,
+    /// What a client speaks that has no agent of ours and tells no boot identity: its hold is
+    /// fenced from the beginning, and ends on its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<String>,
     /// Fields of later versions, kept as they are.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -235,14 +241,15 @@ impl Group {
         (self.epoch, self.generation)
     }
 
-    /// The record as the next writer will see it: without claims whose lease is gone. Also
-    /// returns those claims.
+    /// The record as the next writer will see it: without claims whose lease is gone, and
+    /// without a pause that is over. Also returns those claims.
     pub fn swept(&self, facts: &Facts) -> (Self, Vec<Hold>) {
         let is_leased = |hold: &Hold| !hold.phase.is_durable() || Mutation::TtlOnTheGrant.is_on();
         let is_dead = |hold: &Hold| is_leased(hold) && !facts.sessions.contains(&hold.session);
         let mut group = self.clone();
         let (dead, holds) = group.holds.into_iter().partition(is_dead);
         group.holds = holds;
+        group.pause = group.pause.filter(|it| !it.is_over(&facts.sessions));
         (group, dead)
     }
 }

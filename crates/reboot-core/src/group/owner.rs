@@ -4,7 +4,7 @@ use super::applied::{Applied, Reply, Side};
 use super::pause::refuse_pause;
 use crate::boot::BootIdentity;
 use crate::group::{Action, Facts, Hold, Identity, Owner, Phase, Refusal, Request, Way};
-use crate::id::SessionId;
+use crate::id::{NodeName, SessionId};
 use crate::mutation::Mutation;
 use crate::undo::Undo;
 
@@ -72,6 +72,8 @@ fn owner_of(action: &Action) -> Option<&Owner> {
         | Action::Release { owner, .. }
         | Action::Adopt { owner, .. } => Some(owner),
         Action::Claim(_)
+        | Action::Admit(_)
+        | Action::Steady { .. }
         | Action::Break { .. }
         | Action::SetMax { .. }
         | Action::Pause(_)
@@ -99,7 +101,7 @@ fn position(next: &Applied, owner: &Owner) -> Result<usize, Refusal> {
 }
 
 fn refuse_stranger(hold: &Hold, owner: &Owner) -> Result<(), Refusal> {
-    if hold.instance != owner.instance {
+    if hold.instance != owner.instance || hold.guest.is_some() {
         return Err(Refusal::NotOwner {
             node: hold.node.clone(),
             number: hold.number,
@@ -152,38 +154,36 @@ fn fence(next: &mut Applied, at: usize, gates: &FenceGates, secs: u64) -> Result
         Phase::Returned => return Err(wrong_phase(hold)),
     };
     if !is_again {
-        refuse_too_soon(hold, gates)?;
+        refuse_too_soon(&hold.node, gates.facts, gates.max_per_day)?;
     }
     let (number, node, interval) = (hold.number, hold.node.clone(), hold.interval_secs);
     next.group.holds[at].phase = Phase::Rebooting;
     next.group.holds[at].fenced = true;
-    next.sides.push(Side::StartDeadline { number, secs });
-    if !is_again {
-        next.sides.push(Side::MarkReboot { node: node.clone() });
-        if interval > 0 {
-            next.sides.push(Side::StartCooldown {
-                node,
-                secs: interval,
-            });
-        }
+    match is_again {
+        true => next.sides.push(Side::StartDeadline { number, secs }),
+        false => next.fenced(&node, number, interval, secs),
     }
     Ok(())
 }
 
-fn refuse_too_soon(hold: &Hold, gates: &FenceGates) -> Result<(), Refusal> {
-    if let Some(cooldown) = &gates.facts.cooldown {
+/// Refused while a cooldown runs, and for a node that was rebooted too often in a day.
+pub(super) fn refuse_too_soon(
+    node: &NodeName,
+    facts: &Facts,
+    max_per_day: u32,
+) -> Result<(), Refusal> {
+    if let Some(cooldown) = &facts.cooldown {
         return Err(Refusal::CooldownRunning {
             node: cooldown.node.clone(),
             duration_secs: cooldown.duration_secs,
             left_ms: cooldown.remaining_ms,
         });
     }
-    if gates.facts.marks >= gates.max_per_day {
-        let (node, marks) = (hold.node.clone(), gates.facts.marks);
+    if facts.marks >= max_per_day {
         return Err(Refusal::DailyCap {
-            node,
-            marks,
-            max: gates.max_per_day,
+            node: node.clone(),
+            marks: facts.marks,
+            max: max_per_day,
         });
     }
     Ok(())

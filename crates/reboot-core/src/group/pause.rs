@@ -1,7 +1,9 @@
 //! An operator's stop.
 
-use crate::group::{Facts, Group, Refusal};
+use crate::group::{Facts, Group, HistoryEntry, Refusal};
+use crate::id::{NodeName, SessionId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// An operator's stop for a group or the fleet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
@@ -13,16 +15,48 @@ pub struct Pause {
     /// Until when, as the operator gave it (RFC 3339); `None` is until resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The lease it ends with, whatever the clocks say; nobody renews it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
 }
 
 // === impl Pause ===
 
 impl Pause {
+    /// The name under which the leases of pauses are opened, instead of a node's.
+    pub fn keeper() -> NodeName {
+        match NodeName::new("(pause)") {
+            Ok(name) => name,
+            Err(_) => unreachable!("it is a name"),
+        }
+    }
+
+    /// Whether it is over: the lease it stands on has ended.
+    pub fn is_over(&self, alive: &BTreeSet<SessionId>) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| !alive.contains(session))
+    }
+
     /// Who paused `what`, until when, and why.
     pub fn words(&self, what: &str) -> String {
         let until = self.until.as_ref();
         let until = until.map_or(String::new(), |until| format!(" until {until}"));
         format!("{} paused {what}{until}: {}", self.by, self.reason)
+    }
+}
+
+/// The line that each group's history gets when the whole fleet is paused or goes on.
+pub fn fleet_note(pause: Option<&Pause>, by: &str, at: &str) -> HistoryEntry {
+    let (event, detail) = match pause {
+        Some(pause) => ("pause-fleet", format!("{by}: {}", pause.reason)),
+        None => ("resume-fleet", by.to_owned()),
+    };
+    HistoryEntry {
+        at: at.to_owned(),
+        event: event.to_owned(),
+        node: None,
+        number: None,
+        detail,
     }
 }
 

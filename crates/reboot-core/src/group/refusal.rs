@@ -2,9 +2,11 @@
 
 use crate::group::Phase;
 use crate::id::{GroupName, MachineId, NodeName};
+use serde::{Deserialize, Serialize};
 
 /// A refusal by the rules. The agent answers it with abort and undo, never with force.
-#[derive(Clone, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Refusal {
     /// Every slot is taken.
     #[error("every slot is taken by {} (max is {max})", list(holders))]

@@ -1,7 +1,7 @@
 //! What can be asked of a group.
 
 use crate::boot::BootIdentity;
-use crate::group::{Identity, Pause, Phase};
+use crate::group::{Guest, Identity, Pause, Phase};
 use crate::id::{Instance, NodeName, RequestId, SessionId};
 use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,13 @@ pub enum Action {
         /// The new run's lease: a claim stands on it from now on.
         session: SessionId,
     },
+    /// A slot for a client that tells no boot identity, granted and fenced at once.
+    Admit(Guest),
+    /// Such a client says that it is back and steady: its hold ends on its word.
+    Steady {
+        /// Who.
+        node: NodeName,
+    },
     /// R3: an operator ends a hold.
     Break {
         /// Its number.
@@ -151,6 +158,8 @@ impl Action {
             Self::Return { .. } => "return",
             Self::Release { .. } => "release",
             Self::Adopt { .. } => "adopt",
+            Self::Admit(_) => "admit",
+            Self::Steady { .. } => "steady",
             Self::Break { .. } => "break",
             Self::SetMax { .. } => "set-max",
             Self::Pause(_) => "pause",
@@ -158,10 +167,16 @@ impl Action {
         }
     }
 
+    /// Whether a slot is asked for that its node does not have yet.
+    pub fn takes_a_slot(&self) -> bool {
+        matches!(self, Self::Claim(_) | Self::Admit(_))
+    }
+
     /// The node that asks, when a node does: the store looks its facts up.
     pub fn node(&self) -> Option<&NodeName> {
         match self {
             Self::Claim(claim) => Some(&claim.identity.node),
+            Self::Admit(Guest { node, .. }) | Self::Steady { node } => Some(node),
             Self::Drain { owner, .. }
             | Self::Fence { owner, .. }
             | Self::Return { owner, .. }

@@ -174,7 +174,7 @@ async fn use_it(path: &Path) {
         }
     }
     let _ = store.history(&group, usize::MAX).await;
-    let interest = Interest {
+    let interest = Interest::Slot {
         group,
         node: node("n2"),
     };
@@ -285,8 +285,8 @@ fn writes(name: &str, session: &str) -> Vec<Write> {
             undone: Undo::of(["cordon".to_owned()]),
         },
         ask(&format!("break-{name}"), brk(9)),
-        Write::PauseFleet(Some(pause())),
-        Write::PauseFleet(None),
+        Write::pause_fleet(Some(pause()), "olga", ""),
+        Write::pause_fleet(None, "olga", ""),
     ]
     .into_iter()
     // Breaking a hold that is not there is refused: only a spoiled store may have it.
@@ -310,6 +310,7 @@ fn pause() -> Pause {
         by: "operator".to_owned(),
         reason: "to see".to_owned(),
         until: None,
+        session: None,
     }
 }
 

@@ -34,6 +34,7 @@ impl Play {
             by: "restore".to_owned(),
             reason: RESTORED.to_owned(),
             until: None,
+            session: None,
         };
         self.world.store.restore(backup, pause);
         self.world.store.pause = None;

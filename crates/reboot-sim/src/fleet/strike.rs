@@ -288,6 +288,7 @@ impl Play {
                     by: "operator".to_owned(),
                     reason: "a release".to_owned(),
                     until: None,
+                    session: None,
                 };
                 let what = self.random.chance(50).then_some(group);
                 match &what {

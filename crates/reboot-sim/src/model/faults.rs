@@ -286,5 +286,6 @@ fn after_restore() -> Pause {
         by: "restore".to_owned(),
         reason: "say who is down".to_owned(),
         until: None,
+        session: None,
     }
 }

@@ -122,6 +122,6 @@ fn of_write(write: &Write) -> String {
         Write::Join { .. } => "joins the line".to_owned(),
         Write::Leave { .. } => "leaves the line".to_owned(),
         Write::Ask { request, .. } => format!("asks for a {}", request.action.verb()),
-        Write::PauseFleet(_) => "pauses the fleet".to_owned(),
+        Write::PauseFleet { .. } => "pauses the fleet".to_owned(),
     }
 }

@@ -30,7 +30,7 @@ impl Store {
                 .collect(),
             owed: self.debts(),
             presences: self.presences(),
-            pause: self.pause.clone(),
+            pause: self.pause_now(),
         }
     }
 

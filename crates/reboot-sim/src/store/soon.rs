@@ -3,7 +3,7 @@
 
 use super::{Known, Lease, Slots, Store};
 use reboot_core::group::Action;
-use reboot_core::group::{Facts, Group, Presence, Request};
+use reboot_core::group::{Facts, Group, Pause, Presence, Request};
 use reboot_core::id::{GroupName, NodeName, SessionId};
 
 // === impl Store: when something ends ===
@@ -101,7 +101,7 @@ impl Store {
             sessions: self.alive_among(group, asked),
             presences: self.presences_of(node),
             cooldown: slots.and_then(|slots| slots.cooldown_now(self.now_ms)),
-            pause: self.pause.clone(),
+            pause: self.pause_now(),
             marks: self.nodes.get(node).map_or(0, |it| it.marks.len() as u32),
             others_waiting: slots.map_or(0, |slots| slots.line.others_than(node)),
             holds_in: self.holds_elsewhere(name, node),
@@ -116,9 +116,18 @@ impl Store {
         more: Option<&SessionId>,
     ) -> std::collections::BTreeSet<SessionId> {
         let holds = group.into_iter().flat_map(|group| &group.holds);
-        let named = holds.map(|hold| &hold.session).chain(more);
+        let pause = group.and_then(|group| group.pause.as_ref()?.session.as_ref());
+        let named = holds.map(|hold| &hold.session).chain(pause).chain(more);
         let alive = named.filter(|session| self.leases.contains_key(session));
         alive.cloned().collect()
+    }
+
+    /// The fleet's pause, while it lasts.
+    pub(super) fn pause_now(&self) -> Option<Pause> {
+        let pause = self.pause.as_ref()?;
+        let session = pause.session.as_ref();
+        let lasts = session.is_none_or(|session| self.leases.contains_key(session));
+        lasts.then(|| pause.clone())
     }
 
     fn presences_of(&self, node: &NodeName) -> Vec<Presence> {

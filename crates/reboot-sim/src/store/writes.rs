@@ -46,7 +46,7 @@ impl Store {
                 create_with_max,
                 request,
             } => return self.ask(group, *create_with_max, request),
-            Write::PauseFleet(pause) => self.pause.clone_from(pause),
+            Write::PauseFleet { pause, .. } => self.pause.clone_from(pause),
         }
         if !matches!(write, Write::KeepSession { .. } | Write::Publish { .. }) {
             self.revision += 1;
@@ -133,7 +133,7 @@ impl Store {
             Some(node) => self.facts_of(name, node, request),
             None => Facts {
                 sessions: self.alive_among(self.group(name), None),
-                pause: self.pause.clone(),
+                pause: self.pause_now(),
                 ..Facts::default()
             },
         }

@@ -93,7 +93,8 @@ impl World {
     /// An operator pauses the whole fleet, or lets it go on.
     pub fn pause_fleet(&mut self, pause: Option<Pause>) {
         let (is_stopped, now_ms) = (pause.is_some(), self.now_ms);
-        let _ = self.store.write(&Write::PauseFleet(pause)); // nothing refuses it
+        let write = Write::pause_fleet(pause, "operator", "");
+        let _ = self.store.write(&write); // nothing refuses it
         self.shared.note_stop(None, is_stopped, now_ms);
     }
 

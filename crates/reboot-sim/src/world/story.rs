@@ -97,7 +97,7 @@ pub(super) fn told(write: &Write) -> String {
         Write::Undone { .. } => "record what was undone".to_owned(),
         Write::Join { .. } => "join the line".to_owned(),
         Write::Leave { .. } => "leave the line".to_owned(),
-        Write::PauseFleet(_) => "pause the fleet".to_owned(),
+        Write::PauseFleet { .. } => "pause the fleet".to_owned(),
     }
 }
 

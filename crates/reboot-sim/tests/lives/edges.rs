@@ -175,6 +175,7 @@ fn lost_leave(is_lost: fn(&Write) -> bool) -> World {
         by: "operator".to_owned(),
         reason: "lunch".to_owned(),
         until: None,
+        session: None,
     });
     world.run_for(20_000);
     world.add(machine(1));
@@ -183,7 +184,7 @@ fn lost_leave(is_lost: fn(&Write) -> bool) -> World {
 }
 
 fn ends_without_the_first(mut world: World) {
-    world.store.write(&Write::PauseFleet(None)).unwrap();
+    world.pause_fleet(None);
     let is_met = world.run_until(15 * MINUTE_MS, |world| world.machines[1].is_done());
     assert!(is_met, "{:?}", world.machines[1].outcome());
     assert_eq!(world.machines[0].commands, []);
@@ -262,6 +263,7 @@ fn a_hint_during_a_look_for_the_turn_is_not_forgotten() {
         by: "operator".to_owned(),
         reason: "lunch".to_owned(),
         until: None,
+        session: None,
     });
     world.deliver(0, Event::Woken);
     world.machines[0].kit.need = Some("kernel");

@@ -116,7 +116,7 @@ impl Node {
 
     /// Waits until something of interest has changed since a look.
     pub(crate) async fn changed(&self, seen: u64) -> Outcome<()> {
-        let interest = Interest {
+        let interest = Interest::Slot {
             group: GroupName::default(),
             node: self.identity.node.clone(),
         };

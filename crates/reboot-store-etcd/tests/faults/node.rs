@@ -348,7 +348,7 @@ impl Node {
 
     /// Waits for a wake-up, or an audit.
     async fn wait(&mut self, group: &GroupName, seen: u64) -> Result<(), End> {
-        let interest = Interest {
+        let interest = Interest::Slot {
             group: group.clone(),
             node: self.name.clone(),
         };
@@ -412,7 +412,7 @@ fn verb(write: &Write) -> &'static str {
         Write::Join { .. } => "join",
         Write::Leave { .. } => "leave",
         Write::Ask { request, .. } => request.action.verb(),
-        Write::PauseFleet(_) => "pause the fleet",
+        Write::PauseFleet { .. } => "pause the fleet",
     }
 }
 

@@ -46,6 +46,7 @@ impl Operator {
                 by,
                 reason: "a look around".to_owned(),
                 until: None,
+                session: None,
             }),
             1..=5 => match self.chance.pick(&entry.group.holds) {
                 Some(hold) => Action::Break {

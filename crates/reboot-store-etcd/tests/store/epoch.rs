@@ -66,6 +66,7 @@ async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
         by: "ann".to_owned(),
         reason: "the copy of monday".to_owned(),
         until: None,
+        session: None,
     };
     let begun = bench
         .store
@@ -95,6 +96,7 @@ async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
         by: "ann".to_owned(),
         reason: "again".to_owned(),
         until: None,
+        session: None,
     };
     let begun = bench
         .store

@@ -117,7 +117,7 @@ async fn while_the_original_holds_ours_waits_and_is_woken() {
     );
     let seen = bench.store.look().await.unwrap();
     assert_eq!(seen.groups[&GroupName::default()].free(), 0);
-    let interest = Interest {
+    let interest = Interest::Slot {
         group: GroupName::default(),
         node: bench.identity("one").node,
     };

@@ -135,7 +135,7 @@ async fn a_foreign_unlock_wakes_who_waits() {
         .await;
     bench.open("one").await;
     let seen = bench.store.look().await.unwrap().revision;
-    let interest = Interest {
+    let interest = Interest::Slot {
         group: GroupName::default(),
         node: bench.identity("one").node,
     };

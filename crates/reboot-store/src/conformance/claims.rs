@@ -124,6 +124,34 @@ pub async fn a_pause_refuses_claims_until_it_ends(harness: &dyn Harness) {
     one.claim().await;
 }
 
+/// A pause that stands on a lease is over when that ends, for the fleet and for a group.
+pub async fn a_pause_ends_with_its_lease(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 1);
+    let one = fleet.agent("one").await;
+    let number = one.claim().await;
+    one.give_back(number).await;
+    for is_fleets in [true, false] {
+        let pause = fleet.brief_pause().await;
+        match is_fleets {
+            true => fleet.pause_fleet(Some(pause)).await,
+            false => drop(fleet.operate(Action::Pause(pause)).await.unwrap()),
+        }
+        let refused = refusal(one.try_claim().await);
+        assert!(matches!(refused, Refusal::Paused { .. }), "{refused}");
+        let seen = fleet.look().await;
+        assert_eq!(seen.pause.is_some(), is_fleets);
+        assert_eq!(seen.groups[&fleet.group].group.pause.is_some(), !is_fleets);
+        fleet.outlive_lease().await;
+        let seen = fleet.look().await;
+        assert_eq!(
+            (seen.pause, &seen.groups[&fleet.group].group.pause),
+            (None, &None)
+        );
+        let number = one.claim().await;
+        one.give_back(number).await;
+    }
+}
+
 /// A diagnostic pass claims only when nobody else waits.
 pub async fn a_diagnostic_pass_does_not_overtake(harness: &dyn Harness) {
     let fleet = Fleetful::new(harness, 1);

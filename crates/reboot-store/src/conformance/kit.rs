@@ -4,7 +4,9 @@ use super::Harness;
 use crate::{Interest, Store};
 use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::{Fleet, GroupEntry, Health, NodeRecord};
-use reboot_core::group::{Action, Claim, Group, Identity, Owner, Phase, Refusal, Reply, Request};
+use reboot_core::group::{
+    Action, Claim, Group, Guest, Identity, Owner, Phase, Refusal, Reply, Request,
+};
 use reboot_core::group::{Facts, Pause, Way};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::Ticket;
@@ -54,10 +56,13 @@ pub(crate) fn request(action: Action) -> Request {
     let id = format!("request-{}", unique());
     Request {
         id: RequestId::new(id).unwrap(),
-        at: "2026-01-01T00:00:00Z".to_owned(),
+        at: AT.to_owned(),
         action,
     }
 }
+
+/// When everything here happens, for people.
+const AT: &str = "2026-01-01T00:00:00Z";
 
 pub(crate) fn undo(name: &str) -> Undo {
     Undo::of([name.to_owned()])
@@ -68,6 +73,7 @@ pub(crate) fn pause() -> Pause {
         by: "operator".to_owned(),
         reason: "look first".to_owned(),
         until: None,
+        session: None,
     }
 }
 
@@ -174,8 +180,16 @@ impl<'h> Fleetful<'h> {
         self.store.write(write).await
     }
 
+    /// A pause on a lease of the shortest kind.
+    pub(crate) async fn brief_pause(&self) -> Pause {
+        let keeper = self.brief_agent(Pause::keeper().as_str()).await;
+        let session = Some(keeper.session);
+        Pause { session, ..pause() }
+    }
+
     pub(crate) async fn pause_fleet(&self, pause: Option<Pause>) {
-        self.store.write(Write::PauseFleet(pause)).await.unwrap();
+        let write = Write::pause_fleet(pause, "operator", AT);
+        self.store.write(write).await.unwrap();
     }
 }
 
@@ -325,13 +339,31 @@ impl Agent {
         .await
     }
 
+    /// Asks as a client without an agent does, under this agent's name.
+    pub(crate) async fn admit(&self) -> Result<Reply, Trouble> {
+        self.send(request(Action::Admit(Guest {
+            node: self.identity.node.clone(),
+            protocol: "fleetlock".to_owned(),
+            interval_secs: self.interval_secs,
+            max_reboots_per_day: self.max_reboots_per_day,
+            deadline_secs: self.deadline_secs,
+        })))
+        .await
+    }
+
+    /// Says what such a client says when it is back.
+    pub(crate) async fn say_steady(&self) -> Reply {
+        let node = self.identity.node.clone();
+        self.send(request(Action::Steady { node })).await.unwrap()
+    }
+
     pub(crate) async fn join(&self) -> Result<Written, Trouble> {
         let ticket = Ticket {
             number: 0,
             node: self.identity.node.clone(),
             instance: self.identity.instance.clone(),
             session: self.session.clone(),
-            since: "2026-01-01T00:00:00Z".to_owned(),
+            since: AT.to_owned(),
         };
         let group = self.group.clone();
         self.write(Write::Join { group, ticket }).await
@@ -354,7 +386,7 @@ impl Agent {
                 stage: "tick".to_owned(),
                 reason: String::new(),
             },
-            reported_at: "2026-01-01T00:00:00Z".to_owned(),
+            reported_at: AT.to_owned(),
             activity: "idle".to_owned(),
             need: None,
             waiting_for: Vec::new(),
@@ -373,7 +405,7 @@ impl Agent {
     }
 
     pub(crate) fn interest(&self) -> Interest {
-        Interest {
+        Interest::Slot {
             group: self.group.clone(),
             node: self.identity.node.clone(),
         }

@@ -8,6 +8,7 @@
 
 pub mod claims;
 pub mod concurrency;
+pub mod guests;
 pub mod holds;
 pub(crate) mod kit;
 pub mod line;
@@ -53,6 +54,7 @@ macro_rules! conformance_tests {
             a_claim_ends_when_its_lease_is_ended,
             a_dead_claim_is_not_revived_by_its_leases_name,
             a_pause_refuses_claims_until_it_ends,
+            a_pause_ends_with_its_lease,
             a_diagnostic_pass_does_not_overtake,
             two_machines_of_one_name_get_nothing;
             holds: a_durable_hold_outlives_its_lease,
@@ -64,6 +66,10 @@ macro_rules! conformance_tests {
             a_break_moves_the_undo_to_the_node,
             a_stale_number_has_no_effect,
             a_lowered_max_evicts_nobody;
+            guests: a_guest_is_admitted_and_fenced_at_once,
+            a_guest_ends_its_own_hold_by_its_word,
+            guests_and_agents_leave_each_others_holds_alone,
+            a_guest_meets_cooldown_and_cap;
             timers: the_fence_starts_the_cooldown_in_its_commit,
             the_cooldown_ends_and_the_next_may_fence,
             a_reboot_counts_until_its_mark_ends,
@@ -80,12 +86,15 @@ macro_rules! conformance_tests {
             a_broken_record_is_refused_and_kept,
             a_node_record_grows_stale_and_fresh_again,
             a_forgotten_node_is_gone,
-            history_tells_what_happened_in_order;
+            history_tells_what_happened_in_order,
+            the_fleets_pause_is_in_every_history;
             wakes: a_release_wakes_the_waiter,
             a_lease_that_ends_wakes_the_waiter,
             a_predecessor_that_leaves_wakes_the_waiter,
             the_end_of_the_cooldown_wakes_the_waiter,
             a_pause_and_its_end_wake_the_waiter,
+            a_pause_that_ends_by_itself_wakes_the_waiter,
+            a_view_of_the_fleet_hears_of_everything,
             what_was_missed_wakes_at_once,
             renewals_wake_nobody;
             concurrency: never_more_hold_than_max,

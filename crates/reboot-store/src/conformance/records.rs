@@ -1,7 +1,7 @@
 //! Records: kept whole, refused when broken, never made up.
 
 use super::Harness;
-use super::kit::{Fleetful, LONG_MS, refusal};
+use super::kit::{Fleetful, LONG_MS, pause, refusal};
 use reboot_core::group::{Action, Refusal};
 use reboot_core::write::{Trouble, Write};
 
@@ -150,4 +150,23 @@ pub async fn history_tells_what_happened_in_order(harness: &dyn Harness) {
             .iter()
             .all(|line| line.node == Some(one.identity.node.clone()))
     );
+}
+
+/// Whoever reads a group's history sees that the fleet stood still.
+pub async fn the_fleets_pause_is_in_every_history(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 1);
+    let one = fleet.agent("one").await;
+    let number = one.claim().await;
+    one.give_back(number).await;
+    fleet.pause_fleet(Some(pause())).await;
+    fleet.pause_fleet(None).await;
+    let history = fleet.store.history(&fleet.group, 2).await.unwrap();
+    let told = history
+        .iter()
+        .map(|line| (line.event.as_str(), line.detail.as_str()));
+    let expected = [
+        ("pause-fleet", "operator: look first"),
+        ("resume-fleet", "operator"),
+    ];
+    assert!(told.eq(expected), "{history:?}");
 }

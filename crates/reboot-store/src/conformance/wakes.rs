@@ -2,6 +2,8 @@
 
 use super::Harness;
 use super::kit::{Agent, Fleetful, LONG_MS, pause, soon};
+use crate::Interest;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -62,6 +64,35 @@ pub async fn a_pause_and_its_end_wake_the_waiter(harness: &dyn Harness) {
     let one = fleet.agent("one").await;
     wakes(&fleet, &one, fleet.pause_fleet(Some(pause()))).await;
     wakes(&fleet, &one, fleet.pause_fleet(None)).await;
+}
+
+/// The end of a pause that stands on a lease wakes who waits, though nobody writes.
+pub async fn a_pause_that_ends_by_itself_wakes_the_waiter(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 1);
+    let one = fleet.agent("one").await;
+    let pause = fleet.brief_pause().await;
+    fleet.pause_fleet(Some(pause)).await;
+    wakes(&fleet, &one, fleet.outlive_lease()).await;
+    assert_eq!(fleet.look().await.pause, None);
+}
+
+/// Whoever waits for everything hears of a join, a claim, a pause, and of a lease that ends.
+pub async fn a_view_of_the_fleet_hears_of_everything(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 1);
+    let (one, two) = (fleet.agent("one").await, fleet.brief_agent("two").await);
+    hears(&fleet, async { assert_eq!(one.claim().await, 1) }).await;
+    hears(&fleet, async { drop(two.join().await.unwrap()) }).await;
+    hears(&fleet, fleet.pause_fleet(Some(pause()))).await;
+    hears(&fleet, one.publish(one.node_record(None), LONG_MS)).await;
+    hears(&fleet, fleet.outlive_lease()).await;
+    assert!(fleet.entry().await.line.tickets().is_empty());
+}
+
+async fn hears(fleet: &Fleetful<'_>, cause: impl Future<Output = ()>) {
+    let seen = fleet.look().await.revision;
+    let wait = soon(fleet.store.changed(&Interest::Everything, seen));
+    let (heard, ()) = tokio::join!(wait, cause);
+    heard.unwrap();
 }
 
 /// What happened between the look and the wait is not slept through.

@@ -129,7 +129,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn put_history(&self, group: &GroupName, entry: &HistoryEntry) -> Result<(), Fault> {
+    pub(super) fn put_history(&self, group: &GroupName, entry: &HistoryEntry) -> Result<(), Fault> {
         let sql = "SELECT coalesce(max(number), 0) + 1 FROM history WHERE group_name = ?1";
         let mut statement = self.conn.prepare_cached(sql)?;
         let number: i64 = statement.query_row([group.as_str()], |row| row.get(0))?;

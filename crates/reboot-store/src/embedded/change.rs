@@ -2,7 +2,7 @@
 
 use super::facts;
 use reboot_core::fleet::NodeRecord;
-use reboot_core::group::{Group, Identity, Pause, Refusal};
+use reboot_core::group::{Group, Identity, Pause, Refusal, fleet_note};
 use reboot_core::id::{GroupName, Instance, NodeName, SessionId};
 use reboot_core::line::Ticket;
 use reboot_core::undo::Undo;
@@ -102,7 +102,7 @@ impl<'t> Change<'t> {
                 create_with_max,
                 request,
             } => return self.ask(group, *create_with_max, request),
-            Write::PauseFleet(pause) => self.pause_fleet(pause.as_ref())?,
+            Write::PauseFleet { pause, by, at } => self.pause_fleet(pause.as_ref(), by, at)?,
         }
         Ok(Written::Done)
     }
@@ -305,11 +305,25 @@ impl<'t> Change<'t> {
         Ok(())
     }
 
-    fn pause_fleet(&mut self, pause: Option<&Pause>) -> Result<(), Fault> {
+    fn pause_fleet(&mut self, pause: Option<&Pause>, by: &str, at: &str) -> Result<(), Fault> {
         let text = pause.map(to_json).transpose()?;
         let sql = "UPDATE meta SET pause = ?1 WHERE pause IS NOT ?1";
-        self.is_news |= self.run(sql, [text])?;
+        if !self.run(sql, [text])? {
+            return Ok(());
+        }
+        self.is_news = true;
+        let note = fleet_note(pause, by, at);
+        for group in self.group_names()? {
+            self.put_history(&group, &note)?;
+        }
         Ok(())
+    }
+
+    fn group_names(&self) -> Result<Vec<GroupName>, Fault> {
+        let mut statement = self.conn.prepare_cached("SELECT name FROM groups")?;
+        let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let name = |text: Result<String, _>| facts::name_of("a group", text?, GroupName::new);
+        names.map(name).collect()
     }
 
     /// Reads a group's record; `None` when there is none.

@@ -79,7 +79,7 @@ pub(super) fn facts(
     let mut facts = Facts {
         sessions: sessions(conn, now, group, action)?,
         cooldown: cooldown(conn, now, name)?,
-        pause: pause(conn)?,
+        pause: pause(conn, now)?,
         ..Facts::default()
     };
     let Some(node) = action.node() else {
@@ -88,7 +88,7 @@ pub(super) fn facts(
     facts.presences = presences(conn, now, Some(node))?;
     facts.marks = marks(conn, now, node)?;
     facts.others_waiting = others_waiting(conn, name, node)?;
-    if matches!(action, Action::Claim(_)) {
+    if action.takes_a_slot() {
         facts.holds_in = holds_in(conn, now, name, node)?;
     }
     Ok(facts)
@@ -102,6 +102,7 @@ fn sessions(
 ) -> Result<BTreeSet<SessionId>, Fault> {
     let claimed = group.holds.iter().filter(|hold| !hold.phase.is_durable());
     let mut named: BTreeSet<&SessionId> = claimed.map(|hold| &hold.session).collect();
+    named.extend(group.pause.iter().filter_map(|it| it.session.as_ref()));
     match action {
         Action::Claim(claim) => named.insert(&claim.session),
         Action::Adopt { session, .. } => named.insert(session),
@@ -142,12 +143,21 @@ pub(super) fn cooldown(
     }))
 }
 
-/// The fleet's pause.
-pub(super) fn pause(conn: &Connection) -> Result<Option<Pause>, Fault> {
+/// The fleet's pause, while it lasts.
+pub(super) fn pause(conn: &Connection, now: i64) -> Result<Option<Pause>, Fault> {
     let sql = "SELECT pause FROM meta";
     let text: Option<String> = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-    text.map(|text| from_json("the fleet's pause", &text))
-        .transpose()
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let pause: Pause = from_json("the fleet's pause", &text)?;
+    let mut alive = BTreeSet::new();
+    if let Some(session) = &pause.session
+        && is_alive(conn, session, now)?
+    {
+        alive.insert(session.clone());
+    }
+    Ok(Some(pause).filter(|it| !it.is_over(&alive)))
 }
 
 /// The agents that are alive, of one node or of all.

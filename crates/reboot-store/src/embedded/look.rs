@@ -4,11 +4,11 @@ use super::change::{Fault, from_json, number};
 use super::facts;
 use crate::Interest;
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
-use reboot_core::group::{Facts, HistoryEntry};
+use reboot_core::group::{Facts, HistoryEntry, Pause};
 use reboot_core::id::{GroupName, NodeName, SessionId};
 use reboot_core::line::{Line, Ticket};
 use reboot_core::undo::Undo;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `changed` needs to know.
@@ -47,7 +47,7 @@ pub(super) fn fleet(conn: &Connection, now: i64) -> Result<Fleet, Fault> {
         nodes: nodes(conn, now)?,
         owed: owed(conn)?,
         presences,
-        pause: facts::pause(conn)?,
+        pause: facts::pause(conn, now)?,
     })
 }
 
@@ -164,10 +164,41 @@ pub(super) fn history(
     Ok(entries)
 }
 
-/// The revision, and when a waiter should look again though nobody writes: the end of a
-/// holder's or predecessor's lease, of a timer of the group, of the node's own reboot marks,
-/// or of a former run under the node's name.
-pub(super) fn peek(conn: &Connection, interest: &Interest) -> Result<Peek, rusqlite::Error> {
+/// The revision, and when a waiter should look again though nobody writes.
+pub(super) fn peek(
+    conn: &Connection,
+    now: i64,
+    interest: &Interest,
+) -> Result<Peek, rusqlite::Error> {
+    let next_end_ms = match interest {
+        Interest::Slot { group, node } => next_end_for(conn, group, node)?,
+        Interest::Everything => next_end(conn, now)?,
+    };
+    Ok(Peek {
+        revision: revision(conn)?,
+        next_end_ms,
+    })
+}
+
+/// The end of whatever ends next.
+fn next_end(conn: &Connection, now: i64) -> Result<Option<i64>, rusqlite::Error> {
+    let sql = "SELECT min(ends) FROM (
+        SELECT min(expires_ms) AS ends FROM timers
+      UNION ALL
+        SELECT min(expires_ms) FROM sessions
+      UNION ALL
+        SELECT min(expires_ms) FROM nodes WHERE expires_ms > ?1
+    )";
+    conn.prepare_cached(sql)?.query_row([now], |row| row.get(0))
+}
+
+/// The end of a holder's, a predecessor's or a pause's lease, of a timer of the group, of the
+/// node's own reboot marks, or of a former run under the node's name.
+fn next_end_for(
+    conn: &Connection,
+    group: &GroupName,
+    node: &NodeName,
+) -> Result<Option<i64>, rusqlite::Error> {
     let sql = "SELECT min(ends) FROM (
         SELECT expires_ms AS ends FROM timers
         WHERE (kind <> 'mark' AND name = ?1) OR (kind = 'mark' AND name = ?2)
@@ -182,14 +213,11 @@ pub(super) fn peek(conn: &Connection, interest: &Interest) -> Result<Peek, rusql
           (SELECT number FROM tickets WHERE group_name = ?1 AND node = ?2), 0)
       UNION ALL
         SELECT min(expires_ms) FROM sessions WHERE node = ?2 HAVING count(*) > 1
+      UNION ALL
+        SELECT min(expires_ms) FROM sessions WHERE node = ?3
     )";
-    let params = params![interest.group.as_str(), interest.node.as_str()];
-    Ok(Peek {
-        revision: revision(conn)?,
-        next_end_ms: conn
-            .prepare_cached(sql)?
-            .query_row(params, |row| row.get(0))
-            .optional()?
-            .flatten(),
-    })
+    let keeper = Pause::keeper();
+    let params = params![group.as_str(), node.as_str(), keeper.as_str()];
+    conn.prepare_cached(sql)?
+        .query_row(params, |row| row.get(0))
 }

@@ -152,7 +152,7 @@ impl Worker {
         match job {
             Job::Look(answer) => self.answer(answer, Need::Rows, look::fleet),
             Job::Peek(interest, answer) => {
-                let peek = |conn: &Connection, _| Ok(look::peek(conn, &interest)?);
+                let peek = |conn: &Connection, now| Ok(look::peek(conn, now, &interest)?);
                 self.answer(answer, Need::Sweep, peek);
             }
             Job::History(group, limit, answer) => {

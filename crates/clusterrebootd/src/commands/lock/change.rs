@@ -2,11 +2,15 @@
 
 use super::{Desk, commit, look, who};
 use crate::commands::operator::known_group;
+use crate::commands::operator::{now, request_id};
 use crate::console::print_then;
 use crate::exit::ExitCode;
 use anyhow::{Result, bail};
+use jiff::Timestamp;
+use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::Fleet;
-use reboot_core::group::{Action, Pause, Reply};
+use reboot_core::group::{Action, Identity, Pause, Reply};
+use reboot_core::id::{Instance, MachineId, SessionId};
 use reboot_core::write::Write;
 
 // === impl Desk ===
@@ -23,9 +27,19 @@ impl Desk<'_> {
         }
     }
 
-    pub(super) async fn pause(&self, pause: Pause) -> Result<ExitCode> {
+    /// Stops the fleet, or the chosen group, until it is resumed or until a time.
+    pub(super) async fn pause(&self, reason: &str, until: Option<&str>) -> Result<ExitCode> {
+        let pause = Pause {
+            by: who(),
+            reason: reason.to_owned(),
+            until: until.map(str::to_owned),
+            session: match until {
+                Some(until) => Some(self.open_until(until).await?),
+                None => None,
+            },
+        };
         let until = match &pause.until {
-            Some(until) => format!(" (not by itself at {until})"),
+            Some(until) => format!(" before it ends by itself at {until}"),
             None => String::new(),
         };
         let (what, option) = match self.chosen {
@@ -34,7 +48,7 @@ impl Desk<'_> {
                 (format!("group {group}"), format!(" --group {group}"))
             }
             None => {
-                commit(self.store, Write::PauseFleet(Some(pause))).await?;
+                commit(self.store, Write::pause_fleet(Some(pause), who(), now())).await?;
                 ("the fleet".to_owned(), String::new())
             }
         };
@@ -45,6 +59,28 @@ impl Desk<'_> {
         Ok(print_then(text.as_bytes(), ExitCode::Success))
     }
 
+    /// A lease that ends at that time by this machine's clock. From then on no clock counts.
+    async fn open_until(&self, until: &str) -> Result<SessionId> {
+        let left = until.parse::<Timestamp>()?.duration_since(Timestamp::now());
+        let Ok(ttl_ms) = u64::try_from(left.as_millis()) else {
+            bail!("{until} is over: name a time to come");
+        };
+        let session = SessionId::new(format!("pause-{}", request_id()?))?;
+        let identity = Identity {
+            node: Pause::keeper(),
+            machine_id: MachineId::new("operator")?,
+            boot: BootIdentity::of_boot("operator"),
+            instance: Instance::new("operator")?,
+        };
+        let open = Write::OpenSession {
+            session: session.clone(),
+            identity,
+            ttl_ms,
+        };
+        commit(self.store, open).await?;
+        Ok(session)
+    }
+
     /// Ends the pause of the fleet and of every group, or of the one group that is named.
     pub(super) async fn resume(&self) -> Result<ExitCode> {
         let fleet = look(self.store).await?;
@@ -53,7 +89,7 @@ impl Desk<'_> {
         }
         let mut lines = Vec::new();
         if self.chosen.is_none() && fleet.pause.is_some() {
-            commit(self.store, Write::PauseFleet(None)).await?;
+            commit(self.store, Write::pause_fleet(None, who(), now())).await?;
             lines.push("resumed the fleet".to_owned());
         }
         for (name, entry) in &fleet.groups {

@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::daemon;
 use crate::exit::ExitCode;
 use anyhow::{Result, bail};
-use reboot_core::group::{Action, Pause, Reply, Request};
+use reboot_core::group::{Action, Reply, Request};
 use reboot_core::id::GroupName;
 use reboot_core::write::{Write, Written};
 use reboot_store::Store;
@@ -59,14 +59,7 @@ async fn carry_out(settings: &Settings, args: &LockArgs) -> Result<ExitCode> {
             desk.unlock(&order).await
         }
         LockCommand::SetMax { max } => desk.set_max(*max).await,
-        LockCommand::Pause { reason, until } => {
-            let pause = Pause {
-                by: who(),
-                reason: reason.clone(),
-                until: until.clone(),
-            };
-            desk.pause(pause).await
-        }
+        LockCommand::Pause { reason, until } => desk.pause(reason, until.as_deref()).await,
         LockCommand::Resume => desk.resume().await,
     }
 }

@@ -13,7 +13,7 @@ use reboot_core::group::{Group, Hold};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::line::{Line, Ticket};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What is to be shown, and how.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +30,6 @@ pub(super) struct Shown {
     pub(super) report: String,
     /// What the report has no place for.
     pub(super) warnings: Vec<String>,
-    /// The groups that it is about, each with the first of its line.
-    pub(super) groups: BTreeMap<GroupName, Option<NodeName>>,
     /// The store's revision at the look.
     pub(super) revision: u64,
 }
@@ -65,7 +63,6 @@ impl Desk<'_> {
         Ok(Shown {
             report,
             warnings: warnings.into_iter().filter(|_| is_text).collect(),
-            groups: fleet.groups.into_iter().map(with_first).collect(),
             revision: fleet.revision,
         })
     }
@@ -82,11 +79,6 @@ impl Desk<'_> {
         fleet.groups = [(name.clone(), entry)].into();
         Ok(())
     }
-}
-
-fn with_first((name, entry): (GroupName, GroupEntry)) -> (GroupName, Option<NodeName>) {
-    let first = entry.line.tickets().first().map(|it| it.node.clone());
-    (name, first)
 }
 
 fn unmade(fleet: &Fleet, name: &GroupName, max: u32) -> Result<GroupEntry> {

@@ -7,12 +7,8 @@ use crate::cli::LockFormat;
 use crate::console::{complain, print_while_read};
 use crate::exit::ExitCode;
 use anyhow::{Context, Result, anyhow};
-use reboot_core::id::{GroupName, NodeName};
-use reboot_core::write::Trouble;
 use reboot_store::Interest;
-use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
@@ -20,10 +16,8 @@ use tokio::time::sleep;
 /// How soon a store that failed is asked again, and how long at most between two tries.
 const AGAIN_MIN: Duration = Duration::from_secs(1);
 const AGAIN_MAX: Duration = Duration::from_secs(30);
-/// The net under every wake-up: a store wakes nobody for who joins a line behind others.
+/// The net under every wake-up.
 const NET: Duration = Duration::from_secs(10);
-/// The name under which a watcher waits: it stands in no line and holds nothing.
-const WATCHER: &str = "lock-status-watch";
 
 /// What was printed so far.
 #[derive(Default)]
@@ -72,47 +66,12 @@ impl Desk<'_> {
 
     async fn next(&self, view: View, shown: &Shown) -> Result<Shown> {
         tokio::select! {
-            changed = self.changed(shown) => changed.map_err(|trouble| anyhow!("{trouble}"))?,
+            changed = self.store.changed(&Interest::Everything, shown.revision) => {
+                changed.map_err(|trouble| anyhow!("{trouble}"))?;
+            }
             () = sleep(NET) => {}
         }
         self.show(view).await
-    }
-
-    /// Answers when one of the shown groups may have changed.
-    async fn changed(&self, shown: &Shown) -> Result<(), Trouble> {
-        let wait = |interest: Interest| {
-            Box::pin(async move { self.store.changed(&interest, shown.revision).await })
-        };
-        let mut waits: Vec<_> = self.interests(shown)?.into_iter().map(wait).collect();
-        poll_fn(|context| {
-            let mut answers = waits.iter_mut().map(|wait| wait.as_mut().poll(context));
-            answers.find(Poll::is_ready).unwrap_or(Poll::Pending)
-        })
-        .await
-    }
-}
-
-// === impl Desk: whose wake-ups ===
-
-impl Desk<'_> {
-    /// What is waited for: the wake-ups of whoever comes last in each line, and of the first, who
-    /// hears of all that holders do.
-    fn interests(&self, shown: &Shown) -> Result<Vec<Interest>, Trouble> {
-        let watcher = NodeName::new(WATCHER).map_err(|error| Trouble::Broken(error.to_string()))?;
-        let last = |group: &GroupName| Interest {
-            group: group.clone(),
-            node: watcher.clone(),
-        };
-        let first = |(group, node): (&GroupName, &Option<NodeName>)| {
-            let (group, node) = (group.clone(), node.clone()?);
-            Some(Interest { group, node })
-        };
-        let mut interests: Vec<Interest> = shown.groups.keys().map(last).collect();
-        interests.extend(shown.groups.iter().filter_map(first));
-        if interests.is_empty() {
-            interests.push(last(&self.settings.group));
-        }
-        Ok(interests)
     }
 }
 

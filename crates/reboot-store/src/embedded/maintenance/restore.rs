@@ -130,6 +130,7 @@ fn pause(conn: &Connection, name: &GroupName, next: &Marks, why: &Why) -> Result
             by: why.by.clone(),
             reason: reason(why, group.pause.as_ref()),
             until: None,
+            session: None,
         }),
     };
     let applied = apply(&group, &request, &Facts::default()).map_err(Fault::Refused)?;

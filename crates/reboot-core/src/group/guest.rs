@@ -1,0 +1,128 @@
+//! Clients without an agent of ours: FleetLock, the lock API. They tell no boot identity. They
+//! reboot right after the answer, so their claim is fenced in the same commit; and they say by
+//! themselves that they are back, which nobody can check.
+
+use super::applied::{Applied, Reply, Side};
+use super::apply::{refuse_elsewhere, refuse_full, refuse_unfenced};
+use super::owner::refuse_too_soon;
+use super::pause::refuse_pause;
+use crate::boot::BootIdentity;
+use crate::group::{Facts, Group, Hold, Phase, Refusal, Request};
+use crate::id::{BadName, Instance, MachineId, NodeName, SessionId};
+use crate::undo::Undo;
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+
+/// A client's wish for a slot.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub struct Guest {
+    /// How it calls itself.
+    pub node: NodeName,
+    /// What it speaks, for people: `fleetlock`, `lock-api`.
+    pub protocol: String,
+    /// The cooldown its group asks for, in seconds; 0 is none.
+    pub interval_secs: u64,
+    /// The group's daily cap for a node.
+    pub max_reboots_per_day: u32,
+    /// After how many seconds the hold counts as overdue.
+    pub deadline_secs: u64,
+}
+
+// === impl Hold ===
+
+impl Hold {
+    fn of_guest(number: u64, guest: &Guest, request: &Request) -> Result<Self, BadName> {
+        Ok(Self {
+            number,
+            node: guest.node.clone(),
+            machine_id: MachineId::new(guest.node.as_str())?,
+            instance: Instance::new("guest")?,
+            session: SessionId::new("guest")?,
+            phase: Phase::Rebooting,
+            boot: BootIdentity::of_boot("unknown"),
+            fenced: true,
+            need: String::new(),
+            pid: 0,
+            acquired_at: request.at.clone(),
+            interval_secs: guest.interval_secs,
+            undo: Undo::default(),
+            last_request: request.id.clone(),
+            guest: Some(guest.protocol.clone()),
+            extra: Map::new(),
+        })
+    }
+}
+
+// === impl Applied ===
+
+impl Applied {
+    /// Grants a slot and fences it; asking again is no more than an answer.
+    pub(super) fn admit(
+        &mut self,
+        request: &Request,
+        guest: &Guest,
+        facts: &Facts,
+    ) -> Result<(), Refusal> {
+        let node = &guest.node;
+        if let Some(hold) = self.group.hold_of(node) {
+            let (number, phase) = (hold.number, hold.phase);
+            if hold.guest.is_none() {
+                let node = node.clone();
+                return Err(Refusal::AlreadyHolds {
+                    node,
+                    number,
+                    phase,
+                });
+            }
+            self.reply = Reply::Held { number, phase };
+            return Ok(());
+        }
+        refuse_guest(&self.group, guest, facts)?;
+        let number = self.group.generation + 1;
+        let Ok(hold) = Hold::of_guest(number, guest, request) else {
+            unreachable!("what names a node names a machine");
+        };
+        self.group.generation = number;
+        self.reply = Reply::Held {
+            number,
+            phase: hold.phase,
+        };
+        self.note(&request.at, "admit", Some(&hold), &guest.protocol);
+        self.group.holds.push(hold);
+        self.fenced(node, number, guest.interval_secs, guest.deadline_secs);
+        Ok(())
+    }
+
+    /// The client says that it is back and steady. Whoever holds nothing may say so too.
+    pub(super) fn steady(&mut self, request: &Request, node: &NodeName) {
+        let is_it = |hold: &Hold| &hold.node == node && hold.guest.is_some();
+        let Some(at) = self.group.holds.iter().position(is_it) else {
+            return;
+        };
+        let hold = self.group.holds.remove(at);
+        let number = hold.number;
+        self.sides.push(Side::EndDeadline { number });
+        self.note(&request.at, "release", Some(&hold), "says it is steady");
+        self.reply = Reply::Released;
+    }
+
+    /// What starts with a first fence.
+    pub(super) fn fenced(&mut self, node: &NodeName, number: u64, interval: u64, deadline: u64) {
+        let secs = deadline;
+        self.sides.push(Side::StartDeadline { number, secs });
+        let node = node.clone();
+        self.sides.push(Side::MarkReboot { node: node.clone() });
+        if interval > 0 {
+            let secs = interval;
+            self.sides.push(Side::StartCooldown { node, secs });
+        }
+    }
+}
+
+fn refuse_guest(group: &Group, guest: &Guest, facts: &Facts) -> Result<(), Refusal> {
+    refuse_elsewhere(&guest.node, facts)?;
+    refuse_pause(group, facts)?;
+    refuse_full(group, facts)?;
+    refuse_unfenced(group, guest.interval_secs)?;
+    refuse_too_soon(&guest.node, facts, guest.max_reboots_per_day)
+}

@@ -1,0 +1,83 @@
+//! The fleet's pause, and the line that it leaves in every group's history.
+
+use crate::ask::usual_reading;
+use crate::client::Txn;
+use crate::commit::{Batch, to_json};
+use crate::keys::Range;
+use crate::look::View;
+use crate::reading::Snapshot;
+use crate::store::{EtcdStore, trouble};
+use reboot_core::group::{HistoryEntry, Pause};
+use reboot_core::write::{Trouble, Written};
+
+/// How often a race with the groups' own commits is tried again before the line is given up.
+const TRIES_MAX: usize = 8;
+
+// === impl EtcdStore ===
+
+impl EtcdStore {
+    /// Pauses the fleet, or lets it go on. A pause counts for more than its line of history: it
+    /// is set though groups change all the time, or cannot be read.
+    pub(crate) async fn pause_fleet(
+        &self,
+        pause: Option<&Pause>,
+        note: &HistoryEntry,
+    ) -> Result<Written, Trouble> {
+        for _ in 0..TRIES_MAX {
+            let reading = usual_reading(&self.keys, None);
+            let snapshot = reading.read(&self.client).await.map_err(trouble)?;
+            let mut batch = self.notes(&snapshot, note)?;
+            self.put_pause(&mut batch, pause)?;
+            if self.commit(batch).await? {
+                return Ok(Written::Done);
+            }
+        }
+        let mut batch = Batch::default();
+        self.put_pause(&mut batch, pause)?;
+        self.commit(batch).await?;
+        Ok(Written::Done)
+    }
+
+    fn put_pause(&self, batch: &mut Batch, pause: Option<&Pause>) -> Result<(), Trouble> {
+        match pause {
+            Some(pause) => batch.put(self.keys.pause(), to_json(pause)?, 0),
+            None => batch.delete(self.keys.pause()),
+        }
+        Ok(())
+    }
+
+    /// The line for every group that can be read.
+    fn notes(&self, snapshot: &Snapshot, note: &HistoryEntry) -> Result<Batch, Trouble> {
+        let view = View {
+            keys: &self.keys,
+            snapshot,
+        };
+        let mut batch = Batch::default();
+        for name in view.group_names() {
+            let Ok(Some(mut stored)) = view.record(&name) else {
+                continue;
+            };
+            if !stored.ended.is_empty() {
+                continue; // whoever commits next settles what another program did first
+            }
+            let record = Range::one(self.keys.record(&name));
+            let document = self.keys.semaphore(&name).map(Range::one);
+            let guards = document.iter().chain([&record]);
+            batch
+                .compares
+                .extend(guards.map(|it| snapshot.unchanged(it)));
+            batch.put_history(&self.keys, &name, &mut stored, note)?;
+            batch.put_record(&view, &name, &stored)?;
+        }
+        Ok(batch)
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<bool, Trouble> {
+        let txn = Txn {
+            compares: batch.compares,
+            then: batch.ops,
+            otherwise: Vec::new(),
+        };
+        Ok(self.client.txn(txn).await.map_err(trouble)?.succeeded)
+    }
+}
