@@ -50,6 +50,14 @@ const ETCD: &str = "etcdserver: ";
 /// What its raft says, in full, of a write that it did not even pass on.
 const DROPPED: &str = "raft proposal dropped";
 
+/// A member that takes no request of this length, in its own words and in those of gRPC: the latter
+/// also stand for an answer that something in between could not take.
+const TOO_LARGE: &[&str] = &["etcdserver: request is too large", "larger than max"];
+/// What to do about it.
+const MAKE_ROOM: &str = "the records of this fleet are larger than etcd takes at once: give every \
+                         member a higher --max-request-bytes (1572864 unless changed), or the \
+                         group fewer slots, and see Sizing in docs/etcd.md";
+
 const VAGUE_DENIAL: &str = "permission denied, or the token is too old";
 
 /// Judges the failure of a call to `endpoint`, made by `user`.
@@ -90,10 +98,7 @@ pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &
         | Code::AlreadyExists
         | Code::Unimplemented
         | Code::ResourceExhausted
-        | Code::DataLoss => Setback::Final(Fault::Refused(format!(
-            "etcd at {endpoint} refuses to {}: {text}",
-            asked.what
-        ))),
+        | Code::DataLoss => Setback::Final(refused(text, asked, endpoint)),
         _ => open_end(text, asked, endpoint),
     }
 }
@@ -102,6 +107,21 @@ pub(super) fn judge(status: &Status, asked: &Asked, endpoint: &Endpoint, user: &
 /// take, may come after etcd did what was asked.
 fn is_etcds_word(text: &str) -> bool {
     text.starts_with(ETCD) || text == DROPPED
+}
+
+fn is_too_large(text: &str) -> bool {
+    TOO_LARGE.iter().any(|known| text.contains(known))
+}
+
+fn refused(text: &str, asked: &Asked, endpoint: &Endpoint) -> Fault {
+    let check = match is_too_large(text) && !asked.repeatable {
+        true => format!("; {MAKE_ROOM}"),
+        false => String::new(),
+    };
+    let what = &asked.what;
+    Fault::Refused(format!(
+        "etcd at {endpoint} refuses to {what}: {text}{check}"
+    ))
 }
 
 /// The fault of a call for which there is no login to be had.
@@ -160,9 +180,12 @@ fn open_end(cause: &str, asked: &Asked, endpoint: &Endpoint) -> Setback {
         let check = "check that etcd runs there and that most members reach each other";
         return Setback::Elsewhere(Obstacle::new(endpoint, cause, check));
     }
+    let check = match is_too_large(cause) {
+        true => MAKE_ROOM,
+        false => "check that etcd runs there and that most members reach each other",
+    };
     Setback::Final(Fault::Unknown(format!(
-        "it is not known whether etcd at {endpoint} did {}: {cause}; check that etcd runs there \
-         and that most members reach each other",
+        "it is not known whether etcd at {endpoint} did {}: {cause}; {check}",
         asked.what
     )))
 }

@@ -9,3 +9,4 @@ mod epoch;
 mod lab;
 mod original;
 mod rebootlock;
+mod sizing;
