@@ -5,6 +5,22 @@ use reboot_core::id::{GroupName, MachineId, NodeName, RequestId, SessionId};
 /// The lock key of the original.
 pub const DEFAULT_LOCK_KEY: &str = "/cluster/clusterrebootd/lock";
 
+/// What stands right below the namespace, but for the lock key: no part of it may be called so
+/// that stands there too.
+pub const OWN_NAMES: [&str; 11] = [
+    "cluster_health",
+    "deadlines",
+    "groups",
+    "history",
+    "marks",
+    "nodes",
+    "owed",
+    "pause",
+    "queue",
+    "reboot_cooldown",
+    "sessions",
+];
+
 /// The names of all keys of one fleet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Keys {
@@ -290,6 +306,7 @@ pub(crate) fn leaf<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn node() -> NodeName {
         NodeName::new("node-a").unwrap()
@@ -346,6 +363,14 @@ mod tests {
             let ours = "coreos.com/updateengine/rebootlock/clusterrebootd/";
             assert!(key.starts_with(ours), "{key}");
         }
+    }
+
+    #[test]
+    fn own_names_are_all_there_is_beside_the_lock() {
+        let all = Keys::new("", "lock").all();
+        let names = all.iter().map(|range| range.from.trim_matches('/'));
+        let names: BTreeSet<_> = names.filter(|name| *name != "lock").collect();
+        assert_eq!(names, BTreeSet::from(OWN_NAMES));
     }
 
     #[test]

@@ -204,7 +204,8 @@ pub const NODE_KEYS: &[Key] = &[
         "Certificates that may sign the server's."),
 
     key("lock_key", Kind::Text(texts::lock_key),
-        Default::Text("/cluster/clusterrebootd/lock"), "empty means the default",
+        Default::Text("/cluster/clusterrebootd/lock"),
+        "empty means the default; its first part is none of our other keys'",
         "Where the default group's record stands in etcd."),
     key("lock_ttl_sec", SECONDS, Default::Whole(90), "> health_timeout_sec",
         "A claim of a node that has vanished ends after so long, while nothing was disturbed."),

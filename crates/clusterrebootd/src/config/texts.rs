@@ -2,6 +2,7 @@
 
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::window::Window;
+use reboot_store_etcd::keys::OWN_NAMES;
 use std::path::Path;
 
 /// What is wrong with a text, and how to mend it.
@@ -63,12 +64,19 @@ pub(super) fn absolute_path(text: &str) -> Result<(), Complaint> {
 
 pub(super) fn lock_key(text: &str) -> Result<(), Complaint> {
     any(text)?;
-    match !text.is_empty() && text.trim().trim_matches('/').is_empty() {
-        true => complaint(
+    if !text.is_empty() && text.trim().trim_matches('/').is_empty() {
+        return complaint(
             "names no key",
             "write something like /cluster/clusterrebootd/lock",
+        );
+    }
+    let first = text.trim_start_matches('/').split('/').next();
+    match OWN_NAMES.iter().find(|name| first == Some(name)) {
+        Some(name) => complaint(
+            format!("stands in the way: below /{name} this program keeps other keys of its own"),
+            "choose another first part, as in /cluster/clusterrebootd/lock",
         ),
-        false => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -192,5 +200,21 @@ mod tests {
         assert_eq!(lock_key("/cluster/lock"), Ok(()));
         assert_eq!(lock_key(""), Ok(()), "empty means the default");
         assert!(lock_key("///").is_err());
+    }
+
+    #[test]
+    fn a_lock_key_is_not_among_our_other_keys() {
+        for name in OWN_NAMES {
+            for text in [
+                format!("/{name}"),
+                format!("{name}/lock"),
+                format!("//{name}/"),
+            ] {
+                let cause = lock_key(&text).unwrap_err().cause;
+                assert!(cause.contains(name), "{cause}");
+            }
+            assert_eq!(lock_key(&format!("/my-{name}")), Ok(()));
+            assert_eq!(lock_key(&format!("/locks/{name}")), Ok(()));
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::settings::{EtcdSettings, Settings, StoreSettings, WindowSettings};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use reboot_core::window::{Window, Windows};
+use reboot_store_etcd::keys::OWN_NAMES;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -18,6 +19,7 @@ impl Settings {
         let never = !self.windows.can_open();
         let found = [
             store_warning(&self.store),
+            namespace_warning(&self.store),
             never.then(|| {
                 "windows: no moment of the week is allowed, so nothing will ever reboot; \
                  shorten windows.deny or widen windows.allow"
@@ -46,6 +48,20 @@ fn store_warning(store: &StoreSettings) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Another fleet of the same etcd may have the namespace above this one.
+fn namespace_warning(store: &StoreSettings) -> Option<String> {
+    let StoreSettings::Etcd(EtcdSettings { namespace, .. }) = store else {
+        return None;
+    };
+    let parts = namespace.split('/');
+    let own = parts.into_iter().find(|part| OWN_NAMES.contains(part))?;
+    Some(format!(
+        "etcd namespace {namespace:?}: its part {own:?} is a name that a fleet in the namespace \
+         above, or in none, uses for keys of its own; where this etcd has such a fleet, choose \
+         another namespace"
+    ))
 }
 
 fn script_warning(script: &Path) -> Option<String> {
