@@ -1,5 +1,5 @@
-//! Where a fleet keeps its state: the [`Store`] trait, its conformance suite and the embedded
-//! store.
+//! Where a fleet keeps its state: the [`Store`] trait, its conformance suite, the embedded store,
+//! and the client of a server that keeps one.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
@@ -7,7 +7,11 @@
 pub mod conformance;
 pub mod embedded;
 pub mod files;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod store;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod wire;
 
 pub use store::{Interest, Store};

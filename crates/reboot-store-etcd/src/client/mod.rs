@@ -19,7 +19,6 @@ mod options;
 mod pb;
 mod pool;
 mod rpc;
-mod tls;
 mod txn;
 mod watch;
 
@@ -30,8 +29,9 @@ use std::time::Duration;
 pub use fault::Fault;
 pub use lease::{Granted, LeaseLife};
 use login::Login;
-pub use options::{BadOptions, Credentials, Options, Tls};
+pub use options::{BadOptions, Credentials, Options};
 use pool::Pool;
+pub use reboot_store::tls::Tls;
 pub use txn::{Compare, Is, KeyValue, Op, OpResult, Txn, TxnAnswer, prefix_end};
 pub use watch::{Event, EventKind, Watch, WatchEnd, WatchRange};
 

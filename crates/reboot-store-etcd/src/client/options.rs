@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::endpoint::Endpoint;
+use reboot_store::tls::Tls;
 
 /// How long a call may take, all endpoints together, unless told otherwise.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,17 +28,6 @@ pub struct Options {
     pub call_timeout: Duration,
     /// How long one endpoint may take to accept a connection and say that it is etcd.
     pub connect_timeout: Duration,
-}
-
-/// How to check the server, and who we are to it. Files are read again when they change.
-#[derive(Clone, Debug, Default)]
-pub struct Tls {
-    /// The authorities to trust, PEM; the system's where there is none.
-    pub ca_file: Option<PathBuf>,
-    /// Our certificate and its key, PEM.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// Trust whoever answers. Only for a laboratory.
-    pub insecure_skip_verify: bool,
 }
 
 /// A user of etcd's own.

@@ -9,13 +9,13 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::obstacle::{Obstacle, Obstacles};
-use super::options::Tls;
-use super::tls::{Certificates, LOOK_INTERVAL};
+use reboot_store::files::{FromFiles, LOOK_INTERVAL};
+use reboot_store::tls::Tls;
 
 /// The endpoints, and the connection in use.
 pub(super) struct Pool {
     endpoints: Vec<Arc<Endpoint>>,
-    certificates: Option<Certificates>,
+    certificates: Option<FromFiles<rustls::ClientConfig>>,
     connect_timeout: Duration,
     state: Mutex<State>,
     /// Held by whoever connects; it guards when the last round failed, and how.
@@ -37,7 +37,7 @@ impl Pool {
     pub(super) fn new(endpoints: Vec<Endpoint>, tls: Option<Tls>, limit: Duration) -> Self {
         let any_tls = endpoints.iter().any(|endpoint| endpoint.tls);
         Self {
-            certificates: any_tls.then(|| Certificates::new(tls.unwrap_or_default())),
+            certificates: any_tls.then(|| tls.unwrap_or_default().client(b"h2")),
             connect_timeout: limit,
             state: Mutex::new(State {
                 current: None,

@@ -1,125 +1,43 @@
-//! Certificates: read from files, read again when these change. The one place that names the
-//! cryptography under rustls.
+//! Certificates for whoever connects: read from files, read again when these change. The one
+//! place that names the cryptography under rustls.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
-
+use crate::files::FromFiles;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::time::Instant;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::options::Tls;
-
-/// How often files are looked at, at most.
-pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Where certificates come from.
-pub(super) struct Certificates {
-    tls: Tls,
-    known: Mutex<Option<Known>>,
+/// How to check the server, and who we are to it. Files are read again when they change.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// The authorities to trust, PEM; the system's where there is none.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate and its key, PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Trust whoever answers. Only for a laboratory.
+    pub insecure_skip_verify: bool,
 }
 
-/// What was read last.
-struct Known {
-    config: Arc<ClientConfig>,
-    files: Vec<Option<Stamp>>,
-    looked: Instant,
-}
+// === impl Tls ===
 
-/// What changes about a file when its content does, or when another takes its place.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    #[cfg(unix)]
-    inode: u64,
-}
-
-// === impl Certificates ===
-
-impl Certificates {
-    pub(super) fn new(tls: Tls) -> Self {
-        Self {
-            tls,
-            known: Mutex::new(None),
-        }
-    }
-
-    /// The certificates as the files hold them. While files that changed do not hold together, as
-    /// between the writing of two, the last good ones serve.
-    ///
-    /// # Errors
-    /// Names the file that cannot be used, and why.
-    pub(super) fn current(&self) -> Result<Arc<ClientConfig>, String> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*known
-            && known.looked.elapsed() < LOOK_INTERVAL
-        {
-            return Ok(known.config.clone());
-        }
-        self.look(&mut known)
-    }
-
-    /// Forgets when it looked last: a member did not take what we have.
-    pub(super) fn look_again(&self) -> Result<Arc<ClientConfig>, String> {
-        self.look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn look(&self, known: &mut Option<Known>) -> Result<Arc<ClientConfig>, String> {
-        // Before the files are read: what is written meanwhile is seen at the next look.
-        let files: Vec<_> = self.files().map(|file| Stamp::of(file)).collect();
-        let looked = Instant::now();
-        if let Some(known) = known {
-            known.looked = looked;
-            if known.files == files {
-                return Ok(known.config.clone());
-            }
-        }
-        match (configure(&self.tls), &mut *known) {
-            (Ok(config), _) => {
-                let config = Arc::new(config);
-                *known = Some(Known {
-                    config: config.clone(),
-                    files,
-                    looked,
-                });
-                Ok(config)
-            }
-            (Err(_), Some(known)) => Ok(known.config.clone()),
-            (Err(error), None) => Err(error),
-        }
-    }
-
-    fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let identity = self.tls.identity.iter().flat_map(|(cert, key)| [cert, key]);
-        self.tls.ca_file.iter().chain(identity)
+impl Tls {
+    /// What rustls makes of it, for a connection that speaks this protocol (ALPN).
+    pub fn client(self, protocol: &'static [u8]) -> FromFiles<ClientConfig> {
+        let identity = self.identity.iter().flat_map(|(cert, key)| [cert, key]);
+        let files = self.ca_file.iter().chain(identity).cloned().collect();
+        FromFiles::new(files, move || configure(&self, protocol))
     }
 }
 
-// === impl Stamp ===
-
-impl Stamp {
-    /// Nothing for a file that cannot be seen.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-            #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
-        })
-    }
-}
-
-fn provider() -> Arc<CryptoProvider> {
+/// The cryptography under all of TLS here.
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-fn configure(tls: &Tls) -> Result<ClientConfig, String> {
+fn configure(tls: &Tls, protocol: &[u8]) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder
         .with_safe_default_protocol_versions()
@@ -141,11 +59,15 @@ fn configure(tls: &Tls) -> Result<ClientConfig, String> {
                 format!("cert_file {cert} and key_file {key} do not go together: {error}")
             })?,
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(config)
 }
 
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
+/// The authorities to trust: of this file, or the system's.
+///
+/// # Errors
+/// Names the file that cannot be used, and why.
+pub fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let Some(file) = ca_file else {
         // Some of a system's authorities may be odd: the others still serve.
@@ -163,7 +85,11 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates in a file, PEM; at least one.
+///
+/// # Errors
+/// Names the file, and why it cannot be used.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<_, _>>);
     let found: Vec<_> = found.map_err(|error| unreadable("certificates", file, &error))?;
     if found.is_empty() {
@@ -172,7 +98,11 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     Ok(found)
 }
 
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
+/// The private key in a file, PEM.
+///
+/// # Errors
+/// Names the file, and why it cannot be used.
+pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(file).map_err(|error| unreadable("a private key", file, &error))
 }
 
