@@ -40,7 +40,7 @@ struct DrawnFacts {
 
 fn draws() -> impl Strategy<Value = Vec<(Draw, DrawnFacts)>> {
     let draw = (
-        0..13u8,
+        0..11u8,
         0..4u8,
         0..2u8,
         0..3u8,
@@ -196,15 +196,16 @@ fn action(draw: &Draw, group: &Group) -> Action {
             owner,
             identity: identity(draw.node, 1 - draw.run, draw.boot),
             session: session(draw.node, 1 - draw.run),
+            return_within_secs: (draw.choice == 0).then_some(9),
         },
-        9 | 10 => Action::Admit(Guest {
+        9 if draw.choice < 2 => Action::Admit(Guest {
             node: node(draw.node),
             protocol: "fleetlock".to_owned(),
-            interval_secs: u64::from(draw.choice / 3) * 60,
+            interval_secs: u64::from(draw.choice) * 60,
             max_reboots_per_day: 3,
             deadline_secs: 9,
         }),
-        11 => Action::Steady {
+        9 if draw.choice < 4 => Action::Steady {
             node: node(draw.node),
         },
         _ => match draw.choice {
@@ -239,6 +240,7 @@ impl Step<'_> {
         self.check_grants();
         self.check_ends();
         self.check_fence();
+        self.check_returns();
         self.check_conflict();
     }
 
@@ -348,6 +350,25 @@ impl Step<'_> {
         );
     }
 
+    /// R1: whatever records a return comes from another boot than the hold's.
+    fn check_returns(&self) {
+        let returned = |hold: &&Hold| hold.phase == Phase::Returned;
+        for hold in self.after.group.holds.iter().filter(returned) {
+            let before = self.before.hold_of(&hold.node).unwrap();
+            if before.phase == Phase::Returned || before.last_request == self.request.id {
+                continue;
+            }
+            let boot = match &self.request.action {
+                Action::Return { boot, .. } => boot,
+                Action::Adopt { identity, .. } => &identity.boot,
+                other => panic!("R1: hold {} returned by {}", hold.number, other.verb()),
+            };
+            assert!(before.boot.differs_from(boot), "R1");
+            assert!(!self.facts.is_boot_present(&before.boot), "R1");
+            assert!(before.phase.is_durable(), "R1");
+        }
+    }
+
     /// A guest's claim is its first fence too.
     fn check_admission(&self, guest: &Guest) {
         let swept = self.swept();
@@ -389,6 +410,14 @@ impl Step<'_> {
     }
 }
 
+fn session_of(action: &Action) -> Option<&SessionId> {
+    match action {
+        Action::Claim(claim) => Some(&claim.session),
+        Action::Adopt { session, .. } => Some(session),
+        _ => None,
+    }
+}
+
 fn play(draws: Vec<(Draw, DrawnFacts)>) -> Vec<&'static str> {
     let mut group = Group::create(2, 1, &[]).unwrap();
     let mut kinds = Vec::new();
@@ -406,7 +435,10 @@ fn play(draws: Vec<(Draw, DrawnFacts)>) -> Vec<&'static str> {
         let asking = request.action.node().map_or(0, |name| {
             name.as_str().trim_start_matches("node-").parse().unwrap()
         });
-        let facts = facts(drawn, asking);
+        let mut facts = facts(drawn, asking);
+        if let (true, Some(session)) = (draw.repeats, session_of(&request.action)) {
+            facts.sessions.insert(session.clone()); // else few get far
+        }
         match apply(&group, &request, &facts) {
             Err(refusal) => kinds.push(refusal.kind()),
             Ok(after) => {

@@ -123,6 +123,7 @@ fn adopt(identity: Identity) -> Action {
         owner: owner(Phase::Rebooting),
         identity,
         session: session("a"),
+        return_within_secs: None,
     }
 }
 
@@ -484,6 +485,52 @@ fn adoptions_are_refused_while_somebody_else_may_live() {
         "session_ended",
         &["open a new one"],
     );
+}
+
+#[test]
+fn an_adoption_that_is_a_return_too_is_refused_as_a_whole() {
+    let taking_over = |boot: &str, in_phase: Phase| {
+        let mut identity = identity("a", boot);
+        identity.instance = Instance::new("run-a-2").unwrap();
+        Action::Adopt {
+            owner: owner(in_phase),
+            identity,
+            session: session("a"),
+            return_within_secs: Some(600),
+        }
+    };
+    let alone = with(|facts| facts.presences.clear());
+    refused(
+        &rebooting(),
+        taking_over("boot", Phase::Rebooting),
+        &alone,
+        "same_boot",
+        &["a", "still in the boot"],
+    );
+    let again = taking_over("next boot", Phase::Rebooting);
+    refused(
+        &rebooting(),
+        again.clone(),
+        &facts(),
+        "former_alive",
+        &["a"],
+    );
+    let applied = apply(&rebooting(), &request(again), &alone).unwrap();
+    let hold = &applied.group.holds[0];
+    assert_eq!(
+        (hold.phase, hold.instance.as_str()),
+        (Phase::Returned, "run-a-2")
+    );
+    let notes = applied.sides.iter().filter_map(|side| match side {
+        Side::History(entry) => Some(entry.event.as_str()),
+        _ => None,
+    });
+    assert!(notes.eq(["adopt", "return"]));
+    let deadline = Side::StartDeadline {
+        number: 1,
+        secs: 600,
+    };
+    assert!(applied.sides.contains(&deadline));
 }
 
 #[test]

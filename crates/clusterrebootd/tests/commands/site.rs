@@ -307,6 +307,7 @@ impl Node {
             owner: self.owner(number, Phase::Rebooting),
             identity: back.identity.clone(),
             session: back.session(),
+            return_within_secs: None,
         };
         let returned = Action::Return {
             owner: back.owner(number, Phase::Rebooting),

@@ -67,7 +67,6 @@ fn on_its_way_to_the_command() {
 fn back_from_its_reboot() {
     let effects = [
         "adopt",
-        "return",
         "save",
         "post-hook",
         "undo",

@@ -71,11 +71,14 @@ impl Turn<'_> {
             return;
         };
         let identity = self.agent.settings.identity.clone();
+        let deadline_secs = self.agent.settings.return_deadline_secs();
+        let return_within_secs = self.is_back().then_some(deadline_secs);
         self.set_step(Step::Adopting);
         self.ask_as_owner(|owner| Action::Adopt {
             owner,
             identity,
             session,
+            return_within_secs,
         });
     }
 
@@ -84,15 +87,26 @@ impl Turn<'_> {
             hold.owner = self.agent.settings.identity.instance.clone();
         }
         self.tell_step("adopted", "took over the hold of a former run".to_owned());
-        self.resume();
+        match self.is_back() {
+            true => self.returned(),
+            false => self.resume(),
+        }
+    }
+
+    /// Whether the hold outlived its boot: what it was taken for is over.
+    fn is_back(&self) -> bool {
+        let is_it = |hold: &Held| {
+            let is_new_boot = hold.boot.differs_from(&self.agent.settings.identity.boot)
+                || Mutation::BootIgnored.is_on();
+            hold.phase.is_durable() && is_new_boot
+        };
+        self.agent.hold.as_ref().is_some_and(is_it)
     }
 
     /// Goes on where the former run was, as far as that is safe.
     fn resume(&mut self) {
         let Some(hold) = &self.agent.hold else { return };
-        let is_new_boot = hold.boot.differs_from(&self.agent.settings.identity.boot)
-            || Mutation::BootIgnored.is_on();
-        match (hold.phase, is_new_boot) {
+        match (hold.phase, self.is_back()) {
             // A broken hold may have left something to be undone.
             (Phase::Claimed, _) => self.undo_then(Way::GivenBack),
             (Phase::Draining | Phase::Rebooting | Phase::Returned, true) => self.record_return(),

@@ -53,15 +53,36 @@ pub(super) fn apply(next: &mut Applied, request: &Request, facts: &Facts) -> Res
             return Ok(());
         }
         Action::Adopt {
-            identity, session, ..
-        } => adopt(next, at, identity, session, facts)?,
+            identity,
+            session,
+            return_within_secs,
+            ..
+        } => {
+            adopt(next, at, identity, session, facts)?;
+            if let Some(secs) = return_within_secs {
+                return_(next, at, &identity.boot, *secs, facts)?;
+            }
+        }
         _ => {}
     }
     next.group.holds[at].last_request = request.id.clone();
     next.reply = held(&next.group.holds[at]);
     let hold = next.group.holds[at].clone();
     next.note(&request.at, request.action.verb(), Some(&hold), "");
+    if is_return_too(&request.action) {
+        next.note(&request.at, "return", Some(&hold), "");
+    }
     Ok(())
+}
+
+fn is_return_too(action: &Action) -> bool {
+    let Action::Adopt {
+        return_within_secs, ..
+    } = action
+    else {
+        return false;
+    };
+    return_within_secs.is_some()
 }
 
 fn owner_of(action: &Action) -> Option<&Owner> {

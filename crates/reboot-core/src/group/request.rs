@@ -113,6 +113,9 @@ pub enum Action {
         identity: Identity,
         /// The new run's lease: a claim stands on it from now on.
         session: SessionId,
+        /// The machine is back in another boot, and that is recorded in the same commit as by
+        /// [`Action::Return`]: after how many seconds the hold counts as overdue then.
+        return_within_secs: Option<u64>,
     },
     /// A slot for a client that tells no boot identity, granted and fenced at once.
     Admit(Guest),

@@ -222,12 +222,7 @@ impl Node {
             owner: former,
             identity: self.identity.clone(),
             session: self.session.clone(),
-        })
-        .await?;
-        self.ask(Action::Return {
-            owner: self.owner(number, Phase::Rebooting),
-            boot: self.identity.boot.clone(),
-            deadline_secs: 600,
+            return_within_secs: Some(600),
         })
         .await?;
         Ok(())

@@ -129,10 +129,13 @@ impl Node {
     }
 
     async fn adopt(&mut self, group: &GroupName, hold: &Hold) -> Result<(), End> {
+        let is_back = hold.phase.is_durable() && hold.boot.differs_from(&self.identity.boot);
+        let is_back = is_back && self.chance.per_mille(700); // else in a commit of its own
         let adopt = Action::Adopt {
             owner: self.owner(hold),
             identity: self.identity.clone(),
             session: self.session.clone(),
+            return_within_secs: is_back.then_some(DEADLINE_SECS),
         };
         match self.ask(group, adopt).await? {
             Some(_) => Ok(()),

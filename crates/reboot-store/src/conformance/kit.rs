@@ -335,6 +335,7 @@ impl Agent {
             owner: former.owner(number, expects),
             identity: self.identity.clone(),
             session: self.session.clone(),
+            return_within_secs: None,
         }))
         .await
     }
