@@ -24,7 +24,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "reboot-agent",
         &["reboot-core", "reboot-drain", "reboot-host", "reboot-store"],
     ),
-    ("reboot-server", &["reboot-core", "reboot-store"]),
+    (
+        "reboot-server",
+        &["reboot-core", "reboot-lab", "reboot-store"],
+    ),
     ("reboot-sim", &["reboot-core"]),
     ("reboot-host", &["reboot-core"]),
     ("reboot-drain", &["reboot-core"]),

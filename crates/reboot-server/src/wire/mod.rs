@@ -1,0 +1,261 @@
+//! The store over HTTP, for daemons of ours: the server side of [`reboot_store::wire`].
+
+mod ears;
+mod mark;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use crate::kind::{Kind, Refused};
+use crate::reading::read_body;
+use crate::settings::Limits;
+use crate::view::View;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
+use reboot_core::id::GroupName;
+use reboot_core::write::Trouble;
+use reboot_store::Store;
+use reboot_store::wire::{
+    CHANGED_PATH, ChangedAnswer, ChangedQuestion, HISTORY_MAX, HISTORY_PATH, HOLD_SECS_MAX,
+    HistoryAnswer, LOOK_PATH, Problem, VERSION, WRITE_PATH, WriteAnswer, WriteQuestion,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::watch as channel;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use watch::Watch;
+
+/// The store's verbs over HTTP.
+pub struct Wire {
+    view: Arc<View>,
+    watch: Arc<Watch>,
+    limits: Limits,
+    closing: channel::Sender<bool>,
+    follower: JoinHandle<()>,
+}
+
+/// An answer that is none.
+enum No {
+    /// Of the store.
+    Trouble(Trouble),
+    /// Of the server.
+    Refused(Refused),
+}
+
+#[derive(Deserialize)]
+struct HistoryQuery {
+    group: GroupName,
+    limit: Option<usize>,
+}
+
+// === impl Wire ===
+
+impl Wire {
+    /// The verbs of the store behind this view, which somebody else keeps new
+    /// ([`View::follow`]). Call it inside a tokio runtime.
+    pub fn open(view: Arc<View>, limits: Limits) -> Arc<Self> {
+        let watch = Arc::new(Watch::new(view.clone()));
+        let follower = tokio::spawn(follow(view.clone(), Arc::downgrade(&watch)));
+        Arc::new(Self {
+            view,
+            watch,
+            limits,
+            closing: channel::Sender::new(false),
+            follower,
+        })
+    }
+
+    /// Ends every wait: who waits asks again, elsewhere or later.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// How many wait for a change.
+    pub fn waiting(&self) -> usize {
+        self.watch.waiting()
+    }
+
+    async fn hold(&self, question: &ChangedQuestion) -> Result<bool, Trouble> {
+        let mark = question.mark.as_ref().and_then(|it| it.parse().ok());
+        let changed = self.watch.changed(&question.interest, question.seen, mark);
+        let secs = question.hold_secs.unwrap_or(HOLD_SECS_MAX);
+        let hold = Duration::from_secs(secs.min(HOLD_SECS_MAX));
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            changed = timeout(hold, changed) => changed.map_or(Ok(false), |it| it.map(|()| true)),
+            _ = closing.wait_for(|closing| *closing) => Ok(false),
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+/// Takes note of every look, for as long as somebody may wait for one.
+async fn follow(view: Arc<View>, watch: Weak<Watch>) {
+    let mut looks = view.looks();
+    loop {
+        let Some(watch) = watch.upgrade() else {
+            return;
+        };
+        // Without a look there is nothing to tell: who waits, waits on.
+        let _ = watch.catch_up();
+        drop(watch);
+        if looks.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The routes, for any router to take in.
+pub fn routes<S>(wire: Arc<Wire>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Router::new()
+        .route(WRITE_PATH, post(write))
+        .route(LOOK_PATH, get(look))
+        .route(CHANGED_PATH, post(changed))
+        .route(HISTORY_PATH, get(history))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(wire)
+}
+
+async fn write(State(wire): State<Arc<Wire>>, body: Body) -> Result<Response, No> {
+    let question: WriteQuestion = wire.question(body).await?;
+    let view = wire.view.clone();
+    // In a task of its own: it comes to its end though the client goes away meanwhile.
+    let written = tokio::spawn(async move { view.write(question.write).await }).await;
+    let lost = |_| Trouble::Unknown("the server is about to end: look".to_owned());
+    let written = written.map_err(lost)??;
+    Ok(json(&WriteAnswer {
+        version: VERSION,
+        written,
+    }))
+}
+
+async fn look(State(wire): State<Arc<Wire>>, headers: HeaderMap) -> Result<Response, No> {
+    let shown = wire.watch.look().await?;
+    let tag = format!("\"{}\"", shown.mark);
+    let known = headers.get(IF_NONE_MATCH);
+    if known.is_some_and(|it| it.as_bytes() == tag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
+    }
+    let answer = text(StatusCode::OK, shown.answer()?);
+    Ok(([(ETAG, tag)], answer).into_response())
+}
+
+async fn changed(State(wire): State<Arc<Wire>>, body: Body) -> Result<Response, No> {
+    let question: ChangedQuestion = wire.question(body).await?;
+    let changed = wire.hold(&question).await?;
+    Ok(json(&ChangedAnswer {
+        version: VERSION,
+        changed,
+    }))
+}
+
+async fn history(
+    State(wire): State<Arc<Wire>>,
+    query: Result<Query<HistoryQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, No> {
+    let Query(query) = query.map_err(|error| {
+        Kind::DecodeError.because(format!("{}: give group, and limit", error.body_text()))
+    })?;
+    let limit = query.limit.unwrap_or(HISTORY_MAX).min(HISTORY_MAX);
+    let history = wire.view.history(&query.group, limit).await?;
+    Ok(json(&HistoryAnswer {
+        version: VERSION,
+        history,
+    }))
+}
+
+async fn wrong_method() -> No {
+    No::Refused(Kind::MethodNotAllowed.because("see the Allow header for what is possible here"))
+}
+
+// === impl Wire ===
+
+impl Wire {
+    /// A question of a version that we know.
+    async fn question<Q: DeserializeOwned>(&self, body: Body) -> Result<Q, No> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            version: u32,
+        }
+        let body = read_body(body, &self.limits).await?;
+        let bad = |error: serde_json::Error| {
+            Kind::DecodeError.because(format!("the question cannot be read: {error}"))
+        };
+        let Envelope { version } = serde_json::from_slice(&body).map_err(bad)?;
+        if version != VERSION {
+            return Err(No::Refused(Kind::DecodeError.because(format!(
+                "the question is of version {version}, this server speaks {VERSION}: update it"
+            ))));
+        }
+        Ok(serde_json::from_slice(&body).map_err(bad)?)
+    }
+}
+
+// === impl No ===
+
+impl From<Trouble> for No {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        let (status, problem) = match self {
+            Self::Trouble(trouble) => (status_of(&trouble), Problem::of(&trouble)),
+            Self::Refused(refused) => {
+                let problem = Problem::new(refused.kind.name(), refused.value);
+                (refused.kind.status(), problem)
+            }
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        text(status, Bytes::from(body))
+    }
+}
+
+fn status_of(trouble: &Trouble) -> StatusCode {
+    match trouble {
+        Trouble::Refused(_) => StatusCode::CONFLICT,
+        Trouble::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Trouble::Unknown(_) => StatusCode::GATEWAY_TIMEOUT,
+        Trouble::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn json(answer: &impl Serialize) -> Response {
+    match serde_json::to_vec(answer) {
+        Ok(body) => text(StatusCode::OK, Bytes::from(body)),
+        Err(error) => No::Trouble(Trouble::Unknown(error.to_string())).into_response(),
+    }
+}
+
+fn text(status: StatusCode, body: Bytes) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, body).into_response()
+}

@@ -1,0 +1,61 @@
+//! The store over HTTP does what every store must do: the embedded one behind a real socket.
+
+use crate::kit::{Place, Served};
+use async_trait::async_trait;
+use reboot_core::id::GroupName;
+use reboot_store::conformance::Harness;
+use reboot_store::embedded::Options;
+use reboot_store::remote::RemoteStore;
+use reboot_store::{Store, conformance_tests};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The shortest lease, in milliseconds.
+const LEASE_MS: u64 = 1000;
+
+struct OverTheWire {
+    place: Place,
+    _server: Served,
+    store: Arc<RemoteStore>,
+}
+
+#[async_trait]
+impl Harness for OverTheWire {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn lease_ms(&self) -> u64 {
+        LEASE_MS
+    }
+
+    fn marks_ttl_ms(&self) -> u64 {
+        LEASE_MS
+    }
+
+    async fn advance(&self, ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+
+    async fn put_record(&self, group: &GroupName, record: &str) {
+        let path = self.place.directory.path().join("fleet.db");
+        let conn = rusqlite::Connection::open(path).unwrap();
+        let sql = "UPDATE groups SET record = ?2 WHERE name = ?1";
+        assert_eq!(conn.execute(sql, [group.as_str(), record]).unwrap(), 1);
+    }
+}
+
+async fn over_the_wire() -> OverTheWire {
+    let place = Place::new(Options {
+        marks_ttl_ms: LEASE_MS,
+    });
+    let server = Served::start(place.store.clone()).await;
+    let store = Arc::new(server.client());
+    OverTheWire {
+        place,
+        _server: server,
+        store,
+    }
+}
+
+conformance_tests!(super::over_the_wire);

@@ -1,0 +1,80 @@
+//! A server of one store, on a port of its own.
+
+use reboot_server::settings::Limits;
+use reboot_server::view::View;
+use reboot_server::wire::{self, Wire};
+use reboot_store::Store;
+use reboot_store::embedded::{EmbeddedStore, Options};
+use reboot_store::remote::{self, RemoteStore};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// A server; it ends with this.
+pub(crate) struct Served {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The verbs it serves.
+    pub(crate) wire: Arc<Wire>,
+    _tasks: JoinSet<()>,
+}
+
+/// A store in a directory of its own.
+pub(crate) struct Place {
+    /// Where it is.
+    pub(crate) directory: TempDir,
+    /// What it is.
+    pub(crate) store: Arc<EmbeddedStore>,
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        request_bytes: 64 * 1024,
+        requests_per_second: 0,
+        connections: 20_000,
+        patience: Duration::from_secs(10),
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    pub(crate) fn new(options: Options) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(&directory.path().join("fleet.db"), options).unwrap();
+        Self {
+            directory,
+            store: Arc::new(store),
+        }
+    }
+}
+
+// === impl Served ===
+
+impl Served {
+    /// Serves this store.
+    pub(crate) async fn start(store: Arc<dyn Store>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let view = Arc::new(View::open(store).await);
+        let wire = Wire::open(view.clone(), limits());
+        let routes = wire::routes::<()>(wire.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { view.follow().await });
+        tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self {
+            address,
+            wire,
+            _tasks: tasks,
+        }
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> RemoteStore {
+        let options = remote::Options::new(format!("http://{}", self.address));
+        RemoteStore::new(&options).unwrap()
+    }
+}
