@@ -1,0 +1,358 @@
+//! What every handler asks: for a slot, and to give it back. A refusal may come from the view,
+//! it is only a "not now"; a grant is always a commit.
+
+mod callers;
+mod judge;
+mod room;
+
+use crate::clock::time_of_day;
+use crate::kind::{Kind, Refused};
+use crate::news::{News, Observer};
+use crate::peer::Peer;
+use crate::settings::{GroupRules, ServerSettings};
+use crate::view::View;
+use callers::{Call, Callers};
+use judge::{Obstacle, guest, judge};
+use reboot_core::group::{Action, Refusal, Reply, Request};
+use reboot_core::id::{GroupName, NodeName, RequestId};
+use reboot_core::write::{Trouble, Write, Written};
+use reboot_store::Store;
+use room::{Place, Room};
+use std::future::pending;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How often a write whose answer was lost is asked again before the client is told.
+const TRIES: u32 = 5;
+/// Between those.
+const TRY_PAUSE: Duration = Duration::from_millis(200);
+/// Who waits looks again after this time though nothing told it to.
+const WAIT_LOOK: Duration = Duration::from_secs(30);
+
+/// For how long a request waits for a slot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wait {
+    /// Not at all.
+    Never,
+    /// As the group's rules say.
+    AsConfigured,
+    /// Until the slot is there, or the client is not.
+    Forever,
+}
+
+/// A client's wish for a slot.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Of which group.
+    pub group: GroupName,
+    /// Who it says it is.
+    pub id: NodeName,
+    /// What it speaks, for people: `fleetlock`, `lock-api`.
+    pub protocol: &'static str,
+    /// How long it waits.
+    pub wait: Wait,
+    /// Where it is.
+    pub peer: Peer,
+}
+
+/// What every handler asks.
+pub struct Desk {
+    view: Arc<View>,
+    settings: RwLock<Arc<ServerSettings>>,
+    callers: Callers,
+    room: Room,
+    /// With thresholds, one admission after the other: each sees the one before.
+    thresholds: tokio::sync::Mutex<()>,
+    observer: Arc<dyn Observer>,
+    closing: watch::Sender<bool>,
+}
+
+// === impl Desk ===
+
+impl Desk {
+    /// A desk in front of this view.
+    pub fn new(view: Arc<View>, settings: ServerSettings, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            view,
+            settings: RwLock::new(Arc::new(settings)),
+            callers: Callers::default(),
+            room: Room::default(),
+            thresholds: tokio::sync::Mutex::default(),
+            observer,
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    /// The view that it stands before.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// What it is told at this moment.
+    pub fn settings(&self) -> Arc<ServerSettings> {
+        let settings = self.settings.read();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes by these settings from now on; listener and prefix stay as they were.
+    pub fn reload(&self, settings: ServerSettings) {
+        let mut place = self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *place = Arc::new(settings);
+    }
+
+    /// Ends every wait, with an answer that says why.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// How many requests wait for a slot, by group.
+    pub fn waiting(&self) -> Vec<(GroupName, usize)> {
+        self.room.waiting()
+    }
+
+    /// Gives the client a slot, once and for all: when this answers well the hold is committed.
+    /// A client that holds already is answered the same. Dropping the future ends the wait.
+    ///
+    /// # Errors
+    /// Why not, or why not yet.
+    pub async fn admit(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
+        let answer = self.admit_or_wait(wish).await;
+        self.observer.told(&match &answer {
+            Ok(number) => News::Admitted {
+                wish,
+                number: *number,
+            },
+            Err(refused) => News::NotAdmitted { wish, refused },
+        });
+        answer
+    }
+
+    async fn admit_or_wait(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
+        let settings = self.settings();
+        let Some(rules) = settings.rules_of(&wish.group) else {
+            return Err(unknown_group(&wish.group));
+        };
+        let call = self.callers.enter(&wish.id);
+        let until = deadline(wish.wait, rules);
+        let mut place = None;
+        loop {
+            let obstacle = match self.attempt(wish, rules, &call, place.as_ref()).await {
+                Ok(number) => return Ok(number),
+                Err(obstacle) => obstacle,
+            };
+            let is_over = until.is_some_and(|until| until <= Instant::now());
+            if !obstacle.may_pass || is_over {
+                return Err(obstacle.refused);
+            }
+            let place = place.get_or_insert_with(|| self.room.join(&wish.group));
+            let look_again = obstacle.look_again.unwrap_or(WAIT_LOOK).min(WAIT_LOOK);
+            tokio::select! {
+                () = place.called() => {}
+                () = sleep(look_again) => {}
+                () = call.ended() => return Err(ended()),
+                () = self.closed() => return Err(closing()),
+                () = at(until) => {}
+            }
+        }
+    }
+
+    async fn attempt(
+        self: &Arc<Self>,
+        wish: &Wish,
+        rules: &GroupRules,
+        call: &Arc<Call>,
+        place: Option<&Place<'_>>,
+    ) -> Result<u64, Obstacle> {
+        let ahead = || self.room.ahead(&wish.group, place);
+        let sight = self.view.recent().await.map_err(Obstacle::firm)?;
+        if let Err(obstacle) = judge(&sight, wish, rules, ahead()) {
+            if self.view.is_current(&sight) {
+                return Err(obstacle);
+            }
+            let sight = self.view.fresh().await.map_err(Obstacle::firm)?;
+            judge(&sight, wish, rules, ahead())?;
+        }
+        let mut one_by_one = None;
+        if rules.policies != Default::default() {
+            one_by_one = Some(self.thresholds.lock().await);
+            let sight = self.view.fresh().await.map_err(Obstacle::firm)?;
+            judge(&sight, wish, rules, ahead())?;
+        }
+        let number = self.commit(wish, rules, call).await;
+        drop(one_by_one);
+        number
+    }
+
+    /// Commits the admission, in a task of its own: it comes to its end though the client goes
+    /// away meanwhile, and until then nothing else is committed for this client.
+    async fn commit(
+        self: &Arc<Self>,
+        wish: &Wish,
+        rules: &GroupRules,
+        call: &Arc<Call>,
+    ) -> Result<u64, Obstacle> {
+        let turn = call.turn().await;
+        if call.is_ended() {
+            return Err(Obstacle::firm(ended()));
+        }
+        refuse_gone(&wish.peer).map_err(Obstacle::firm)?;
+        let write = Write::Ask {
+            group: wish.group.clone(),
+            create_with_max: Some(rules.max),
+            request: request(Action::Admit(guest(wish, rules))),
+        };
+        let (view, own_call) = (self.view.clone(), call.clone());
+        let commit = tokio::spawn(async move {
+            let written = write_surely(&view, write).await;
+            drop((turn, own_call));
+            written
+        });
+        let written = commit.await.unwrap_or_else(|_| Err(broken_task()));
+        match written {
+            // Between the commit and now it said that it is steady: the hold is gone again.
+            Ok(_) if call.is_ended() => Err(Obstacle::firm(ended())),
+            Ok(Written::Granted(Reply::Held { number, .. })) => Ok(number),
+            Ok(_) => Err(Obstacle::firm(strange_answer())),
+            Err(Trouble::Refused(refusal)) => Err(Obstacle::of(&refusal)),
+            Err(trouble) => Err(Obstacle::firm(Refused::from(trouble))),
+        }
+    }
+
+    /// The client is back and steady: what it holds in the group is given back. Whoever holds
+    /// nothing may say so too. Answers whether a hold was ended.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn steady(
+        self: &Arc<Self>,
+        group: &GroupName,
+        id: &NodeName,
+        peer: &Peer,
+    ) -> Result<bool, Refused> {
+        let call = self.callers.enter(id);
+        call.end_others();
+        let turn = call.turn().await;
+        refuse_gone(peer)?;
+        let write = Write::Ask {
+            group: group.clone(),
+            create_with_max: None,
+            request: request(Action::Steady { node: id.clone() }),
+        };
+        let view = self.view.clone();
+        let commit = tokio::spawn(async move {
+            let written = write_surely(&view, write).await;
+            drop((turn, call));
+            written
+        });
+        let written = commit.await.unwrap_or_else(|_| Err(broken_task()));
+        let released = match written {
+            Ok(Written::Granted(Reply::Released)) => Ok(true),
+            Ok(_) => Ok(false),
+            // Without a record nobody holds anything in it.
+            Err(Trouble::Refused(Refusal::NoGroup { .. } | Refusal::GroupLost { .. })) => Ok(false),
+            Err(trouble) => Err(Refused::from(trouble)),
+        };
+        if released == Ok(true) {
+            self.room.wake(group, 1);
+        }
+        self.observer.told(&News::Steady {
+            group,
+            id,
+            peer,
+            released: &released,
+        });
+        released
+    }
+
+    /// Wakes those who wait, whenever a look shows a free slot; for ever.
+    pub async fn follow(&self) {
+        let mut looks = self.view.looks();
+        while looks.changed().await.is_ok() {
+            let Ok(sight) = looks.borrow_and_update().clone() else {
+                continue;
+            };
+            for (group, waiting) in self.room.waiting() {
+                let entry = sight.fleet.groups.get(&group);
+                let free = entry.map_or(waiting, |entry| entry.free());
+                self.room.wake(&group, free.min(waiting));
+            }
+        }
+    }
+
+    async fn closed(&self) {
+        // The sender lives as long as this.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+}
+
+/// Writes, and asks again where the answer was lost: the request's id makes that harmless.
+async fn write_surely(view: &View, write: Write) -> Result<Written, Trouble> {
+    for _ in 1..TRIES {
+        match view.write(write.clone()).await {
+            Err(Trouble::Unknown(_)) => sleep(TRY_PAUSE).await,
+            result => return result,
+        }
+    }
+    view.write(write).await
+}
+
+fn deadline(wait: Wait, rules: &GroupRules) -> Option<Instant> {
+    match wait {
+        Wait::Never => Some(Instant::now()),
+        Wait::AsConfigured => Some(Instant::now() + Duration::from_secs(rules.wait_secs)),
+        Wait::Forever => None,
+    }
+}
+
+async fn at(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => pending().await,
+    }
+}
+
+/// A request of ours, under an id that no other has.
+pub(crate) fn request(action: Action) -> Request {
+    let Ok(id) = RequestId::new(uuid::Uuid::new_v4().to_string()) else {
+        unreachable!("a UUID is a name");
+    };
+    Request {
+        id,
+        at: time_of_day(),
+        action,
+    }
+}
+
+fn refuse_gone(peer: &Peer) -> Result<(), Refused> {
+    match peer.is_gone() {
+        true => Err(Kind::LockHeld.because("the client went away: nothing was done for it")),
+        false => Ok(()),
+    }
+}
+
+fn unknown_group(group: &GroupName) -> Refused {
+    Kind::UnknownGroup.because(format!(
+        "group {group} is not configured on this server: add it there, or use a group that is"
+    ))
+}
+
+fn ended() -> Refused {
+    Kind::LockHeld.because("this client said meanwhile that it is steady: ask for a slot again")
+}
+
+fn closing() -> Refused {
+    Kind::StoreUnavailable.because("the server is about to stop: ask again in a moment")
+}
+
+fn strange_answer() -> Refused {
+    Kind::InternalError.because("the store answered something else than was asked: report this")
+}
+
+fn broken_task() -> Trouble {
+    Trouble::Broken("a bug of this program stopped the commit: report what its log says".to_owned())
+}

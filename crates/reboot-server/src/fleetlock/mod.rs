@@ -1,0 +1,87 @@
+//! The FleetLock protocol: `POST {base}/v1/pre-reboot` and `POST {base}/v1/steady-state`.
+//!
+//! A client takes any 2xx on pre-reboot as "granted, reboot now", and follows redirects: so there
+//! is one 2xx, for a committed hold, and no redirect.
+
+mod wire;
+
+pub use wire::Params;
+
+use crate::desk::{Desk, Wait, Wish};
+use crate::kind::{Kind, Refused};
+use crate::peer::Peer;
+use crate::reading::read_body;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+use std::sync::Arc;
+
+/// The name under which its holds stand in the record.
+pub const PROTOCOL: &str = "fleetlock";
+
+/// Both routes.
+pub(crate) fn routes() -> Router<Arc<Desk>> {
+    Router::new()
+        .route("/v1/pre-reboot", any(pre_reboot))
+        .route("/v1/steady-state", any(steady_state))
+}
+
+async fn pre_reboot(
+    State(desk): State<Arc<Desk>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<(), Refused> {
+    let Params { id, group } = params(&desk, request).await?;
+    let wish = Wish {
+        group,
+        id,
+        protocol: PROTOCOL,
+        wait: Wait::AsConfigured,
+        peer,
+    };
+    desk.admit(&wish).await.map(|_| ())
+}
+
+async fn steady_state(
+    State(desk): State<Arc<Desk>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<(), Refused> {
+    let Params { id, group } = params(&desk, request).await?;
+    desk.steady(&group, &id, &peer).await.map(|_| ())
+}
+
+async fn params(desk: &Desk, request: Request) -> Result<Params, Refused> {
+    if request.method() != Method::POST {
+        let text = format!("{} is not possible here: use POST", request.method());
+        return Err(Kind::MethodNotAllowed.because(text));
+    }
+    let header = request.headers().get(wire::HEADER);
+    if header.is_none_or(|value| value.as_bytes() != b"true") {
+        let text = "the header `fleet-lock-protocol: true` is missing: send it";
+        return Err(Kind::MissingHeader.because(text));
+    }
+    let limits = &desk.settings().limits;
+    Params::read(&read_body(request.into_body(), limits).await?)
+}
+
+// === impl Refused ===
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(wire::error_body(&self)));
+        *response.status_mut() = self.kind.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let headers = response.headers_mut();
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        response
+    }
+}

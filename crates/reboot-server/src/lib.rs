@@ -1,0 +1,25 @@
+//! The coordination server: FleetLock, the lock API and the fleet API over any store.
+//!
+//! Settings come in as checked values; nothing here reads a file of configuration or the
+//! environment. Nothing here decides either: every change of a group goes through the rules of
+//! `reboot-core`, inside the store.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
+
+mod clock;
+pub mod desk;
+pub mod fleetlock;
+mod health;
+mod kind;
+pub mod news;
+mod peer;
+mod reading;
+mod router;
+mod serve;
+pub mod settings;
+pub mod view;
+
+pub use kind::{KINDS, Kind, Refused};
+pub use peer::Peer;
+pub use router::router;
+pub use serve::Server;

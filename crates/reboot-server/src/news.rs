@@ -1,0 +1,66 @@
+//! What a server tells of what it does: logs, metrics and the audit stand on it.
+
+use crate::desk::Wish;
+use crate::kind::Refused;
+use crate::peer::Peer;
+use reboot_core::id::{GroupName, NodeName};
+
+/// Something happened.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A client has a slot.
+    Admitted {
+        /// What it wished.
+        wish: &'a Wish,
+        /// The number of its hold.
+        number: u64,
+    },
+    /// A client has none.
+    NotAdmitted {
+        /// What it wished.
+        wish: &'a Wish,
+        /// Why.
+        refused: &'a Refused,
+    },
+    /// A client said that it is steady.
+    Steady {
+        /// In which group.
+        group: &'a GroupName,
+        /// Who.
+        id: &'a NodeName,
+        /// From where.
+        peer: &'a Peer,
+        /// Whether a hold was ended by it.
+        released: &'a Result<bool, Refused>,
+    },
+    /// The configuration changed the slots of a group.
+    MaxChanged {
+        /// Which group.
+        group: &'a GroupName,
+        /// Before.
+        old: u32,
+        /// After.
+        new: u32,
+    },
+    /// Something that an operator should see to.
+    Warning {
+        /// In words.
+        text: &'a str,
+    },
+}
+
+/// Is told everything. Must not block.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn told(&self, news: &News<'_>);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silence;
+
+// === impl Silence ===
+
+impl Observer for Silence {
+    fn told(&self, _: &News<'_>) {}
+}

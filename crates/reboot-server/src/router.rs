@@ -1,0 +1,27 @@
+//! Every route, in one place.
+
+use crate::desk::Desk;
+use crate::{fleetlock, health};
+use axum::Router;
+use http::StatusCode;
+use std::sync::Arc;
+
+/// All routes under the settings' prefix. There is no redirect among them.
+pub fn router(desk: Arc<Desk>) -> Router {
+    let prefix = desk.settings().base_path.as_str().to_owned();
+    let routes = Router::new()
+        .merge(fleetlock::routes())
+        .merge(health::routes());
+    let all = match prefix.is_empty() {
+        true => routes,
+        false => Router::new().nest(&prefix, routes),
+    };
+    all.fallback(nothing_here).with_state(desk)
+}
+
+async fn nothing_here() -> (StatusCode, &'static str) {
+    (
+        StatusCode::NOT_FOUND,
+        "nothing is here: see the documentation for the paths\n",
+    )
+}

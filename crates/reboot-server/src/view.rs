@@ -1,0 +1,241 @@
+//! The newest look at the fleet, kept in memory: refusals are answered from it, and whoever
+//! waits is woken by it. Grants never are: each is a commit.
+
+use crate::clock::Moment;
+use crate::kind::{Kind, Refused};
+use async_trait::async_trait;
+use reboot_core::fleet::Fleet;
+use reboot_core::group::HistoryEntry;
+use reboot_core::id::GroupName;
+use reboot_core::write::{Trouble, Write, Written};
+use reboot_store::{Interest, Store};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
+
+/// A look older than this is renewed before anything is judged by it.
+const AGE_MAX: Duration = Duration::from_secs(5);
+/// For how long somebody waits for a look.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a store in trouble is left alone.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(1);
+/// Looking takes at most one part in this many of the time, unless somebody waits for it.
+const LOOK_SHARE: u32 = 4;
+
+/// One look.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// What it showed.
+    pub fleet: Arc<Fleet>,
+    /// Commits of this server that it surely shows.
+    commits: u64,
+    /// Wishes for a look that it answers.
+    wishes: u64,
+    /// When it began.
+    began: Moment,
+}
+
+/// The newest look, or why there is none.
+pub type Seen = Result<Sight, Trouble>;
+
+/// The newest look at a store, and the store itself: writes go through it, so that it knows when
+/// its look is out of date.
+pub struct View {
+    store: Arc<dyn Store>,
+    /// Commits of this server that a client may know of.
+    commits: AtomicU64,
+    /// Wishes for a look.
+    wishes: AtomicU64,
+    wished: Notify,
+    committed: Notify,
+    seen: watch::Sender<Seen>,
+}
+
+// === impl View ===
+
+impl View {
+    /// A view of this store; [`View::follow`] keeps it new.
+    ///
+    /// # Errors
+    /// None: a store that cannot be looked at is a view that says so.
+    pub async fn open(store: Arc<dyn Store>) -> Self {
+        let began = Moment::now();
+        let first = store.look().await.map(|fleet| Sight {
+            fleet: Arc::new(fleet),
+            commits: 0,
+            wishes: 0,
+            began,
+        });
+        Self {
+            store,
+            commits: AtomicU64::new(0),
+            wishes: AtomicU64::new(0),
+            wished: Notify::new(),
+            committed: Notify::new(),
+            seen: watch::Sender::new(first),
+        }
+    }
+
+    /// The newest look, however old.
+    pub fn newest(&self) -> Seen {
+        self.seen.borrow().clone()
+    }
+
+    /// Every look from now on.
+    pub fn looks(&self) -> watch::Receiver<Seen> {
+        self.seen.subscribe()
+    }
+
+    /// A look young enough to judge by. It may be out of date by what was committed since.
+    ///
+    /// # Errors
+    /// `store_unavailable` when the store does not answer.
+    pub async fn recent(&self) -> Result<Sight, Refused> {
+        match self.newest() {
+            Ok(sight) if sight.began.age() < AGE_MAX => Ok(sight),
+            Ok(_) => self.fresh().await,
+            Err(trouble) => Err(lost(trouble)),
+        }
+    }
+
+    /// A look that begins from now on; those who want one at the same time share it.
+    ///
+    /// # Errors
+    /// `store_unavailable` when the store does not answer.
+    pub async fn fresh(&self) -> Result<Sight, Refused> {
+        let mine = self.wishes.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut seen = self.seen.subscribe();
+        self.wished.notify_one();
+        let is_mine = |seen: &Seen| match seen {
+            Ok(sight) => sight.wishes >= mine,
+            Err(_) => true,
+        };
+        let found = timeout(LOOK_PATIENCE, seen.wait_for(is_mine)).await;
+        match found {
+            Ok(Ok(sight)) => sight.clone().map_err(lost),
+            Ok(Err(_)) | Err(_) => {
+                let what = self.store.describe();
+                let secs = LOOK_PATIENCE.as_secs();
+                let text = format!("{what} did not answer within {secs} s: ask again later");
+                Err(Kind::StoreUnavailable.because(text))
+            }
+        }
+    }
+
+    /// Whether a look shows everything that this server has answered.
+    pub fn is_current(&self, sight: &Sight) -> bool {
+        sight.commits == self.commits.load(Ordering::SeqCst)
+    }
+
+    /// Keeps the view new, for ever.
+    pub async fn follow(&self) {
+        loop {
+            let revision = self.newest().map(|sight| sight.fleet.revision);
+            let Ok(revision) = revision else {
+                sleep(TROUBLE_PAUSE).await;
+                self.look().await;
+                continue;
+            };
+            let idle = Instant::now();
+            tokio::select! {
+                changed = self.store.changed(&Interest::Everything, revision) => {
+                    // A look tells what the matter is, but not again and again.
+                    if changed.is_err() {
+                        self.pause(TROUBLE_PAUSE).await;
+                    }
+                }
+                () = self.wished.notified() => {}
+                // A commit that changed nothing raises no revision: without this the view would
+                // count as out of date for ever.
+                () = self.committed.notified() => {}
+            }
+            let waited = idle.elapsed();
+            let took = self.look().await;
+            let rest = (took * (LOOK_SHARE - 1)).saturating_sub(waited);
+            self.pause(rest).await;
+        }
+    }
+
+    /// Waits, but not while somebody waits for a look.
+    async fn pause(&self, rest: Duration) {
+        tokio::select! {
+            () = sleep(rest) => {}
+            () = self.wished.notified() => self.wished.notify_one(),
+        }
+    }
+
+    /// Looks; answers how long it took.
+    async fn look(&self) -> Duration {
+        let commits = self.commits.load(Ordering::SeqCst);
+        let wishes = self.wishes.load(Ordering::SeqCst);
+        let (began, start) = (Moment::now(), Instant::now());
+        let seen = self.store.look().await.map(|fleet| Sight {
+            fleet: Arc::new(fleet),
+            commits,
+            wishes,
+            began,
+        });
+        self.seen.send_modify(|newest| *newest = seen);
+        start.elapsed()
+    }
+}
+
+fn lost(trouble: Trouble) -> Refused {
+    match trouble {
+        Trouble::Broken(_) => Refused::from(trouble),
+        other => Kind::StoreUnavailable.because(other.to_string()),
+    }
+}
+
+/// Whether a write may change what a client is answered; renewals and reports are none.
+fn is_commit(write: &Write) -> bool {
+    match write {
+        Write::KeepSession { .. } | Write::OpenSession { .. } | Write::Publish { .. } => false,
+        Write::EndSession { .. }
+        | Write::EndInstance { .. }
+        | Write::Forget { .. }
+        | Write::Undone { .. }
+        | Write::Join { .. }
+        | Write::Leave { .. }
+        | Write::Ask { .. }
+        | Write::PauseFleet { .. } => true,
+    }
+}
+
+fn may_have_changed(result: &Result<Written, Trouble>) -> bool {
+    match result {
+        Ok(_) | Err(Trouble::Unknown(_)) => true,
+        Err(Trouble::Refused(_) | Trouble::Unavailable(_) | Trouble::Broken(_)) => false,
+    }
+}
+
+#[async_trait]
+impl Store for View {
+    fn describe(&self) -> String {
+        self.store.describe()
+    }
+
+    async fn write(&self, write: Write) -> Result<Written, Trouble> {
+        let is_commit = is_commit(&write);
+        let result = self.store.write(write).await;
+        if is_commit && may_have_changed(&result) {
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            self.committed.notify_one();
+        }
+        result
+    }
+
+    async fn look(&self) -> Result<Fleet, Trouble> {
+        self.store.look().await
+    }
+
+    async fn changed(&self, interest: &Interest, seen: u64) -> Result<(), Trouble> {
+        self.store.changed(interest, seen).await
+    }
+
+    async fn history(&self, group: &GroupName, limit: usize) -> Result<Vec<HistoryEntry>, Trouble> {
+        self.store.history(group, limit).await
+    }
+}
