@@ -83,6 +83,9 @@ impl EtcdStore {
             dropped_claims: 0,
         };
         let mut batch = Batch::default();
+        let records = self.keys.all_records();
+        let unchanged = records.iter().map(|range| snapshot.unchanged(range));
+        batch.compares.extend(unchanged);
         let note = HistoryEntry {
             at: at.to_owned(),
             event: "restore".to_owned(),
@@ -91,13 +94,6 @@ impl EtcdStore {
             detail: format!("{}: {}, epoch {}", pause.by, pause.reason, begun.epoch),
         };
         for (name, mut stored) in groups {
-            let record = Range::one(self.keys.record(&name));
-            batch.compares.push(snapshot.unchanged(&record));
-            batch.compares.extend(
-                self.keys
-                    .semaphore(&name)
-                    .map(|document| snapshot.unchanged(&Range::one(document))),
-            );
             let is_claim = |hold: &Hold| hold.phase == Phase::Claimed;
             let (claims, holds) = stored.group.holds.into_iter().partition(is_claim);
             stored.group.holds = holds;

@@ -143,6 +143,20 @@ impl Keys {
         self.at("groups/")
     }
 
+    /// Where all groups' records stand, and the old command's documents: a few ranges, for etcd
+    /// takes only so many comparisons in one transaction.
+    pub(crate) fn all_records(&self) -> Vec<Range> {
+        let default = GroupName::default();
+        let records = [
+            Range::one(self.record(&default)),
+            Range::under(self.groups()),
+        ];
+        let document = self.semaphore(&default).map(Range::one);
+        let documents = self.semaphores().map(Range::under);
+        let old = document.into_iter().chain(documents);
+        records.into_iter().chain(old).collect()
+    }
+
     /// Above what the original's mutex takes for its own: our holders, and its waiters.
     pub fn lock_directory(&self, group: &GroupName) -> String {
         format!("{}/", self.record(group))

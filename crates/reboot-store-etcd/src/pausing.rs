@@ -3,7 +3,6 @@
 use crate::ask::usual_reading;
 use crate::client::Txn;
 use crate::commit::{Batch, to_json};
-use crate::keys::Range;
 use crate::look::View;
 use crate::reading::Snapshot;
 use crate::store::{EtcdStore, trouble};
@@ -17,7 +16,7 @@ const TRIES_MAX: usize = 8;
 
 impl EtcdStore {
     /// Pauses the fleet, or lets it go on. A pause counts for more than its line of history: it
-    /// is set though groups change all the time, or cannot be read.
+    /// is set though groups change all the time, cannot be read, or are too large for a request.
     pub(crate) async fn pause_fleet(
         &self,
         pause: Option<&Pause>,
@@ -28,8 +27,10 @@ impl EtcdStore {
             let snapshot = reading.read(&self.client).await.map_err(trouble)?;
             let mut batch = self.notes(&snapshot, note)?;
             self.put_pause(&mut batch, pause)?;
-            if self.commit(batch).await? {
-                return Ok(Written::Done);
+            match self.commit(batch).await {
+                Ok(true) => return Ok(Written::Done),
+                Ok(false) => {}
+                Err(_) => break, // what keeps the pause itself out is told below
             }
         }
         let mut batch = Batch::default();
@@ -53,6 +54,9 @@ impl EtcdStore {
             snapshot,
         };
         let mut batch = Batch::default();
+        let records = self.keys.all_records();
+        let unchanged = records.iter().map(|range| snapshot.unchanged(range));
+        batch.compares.extend(unchanged);
         for name in view.group_names() {
             let Ok(Some(mut stored)) = view.record(&name) else {
                 continue;
@@ -60,12 +64,6 @@ impl EtcdStore {
             if !stored.ended.is_empty() {
                 continue; // whoever commits next settles what another program did first
             }
-            let record = Range::one(self.keys.record(&name));
-            let document = self.keys.semaphore(&name).map(Range::one);
-            let guards = document.iter().chain([&record]);
-            batch
-                .compares
-                .extend(guards.map(|it| snapshot.unchanged(it)));
             batch.put_history(&self.keys, &name, &mut stored, note)?;
             batch.put_record(&view, &name, &stored)?;
         }

@@ -4,7 +4,7 @@
 use crate::bench::Bench;
 use reboot_core::group::{Pause, Phase, Refusal};
 use reboot_core::id::GroupName;
-use reboot_core::write::Trouble;
+use reboot_core::write::{Trouble, Write};
 use reboot_lab::{Etcd, LabOptions};
 use reboot_store::Store;
 use reboot_store_etcd::client::{Client, Options};
@@ -104,4 +104,32 @@ async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
         .await
         .unwrap();
     assert_eq!(begun.epoch, 3);
+}
+
+#[tokio::test]
+async fn a_pause_and_an_epoch_reach_any_number_of_groups() {
+    const GROUPS: usize = 300;
+    let bench = Bench::new().await;
+    bench.set_max(1).await;
+    let model = bench.store.keys().record(&GroupName::default());
+    let model = bench.get(&model).await.to_string();
+    for number in 1..GROUPS {
+        let name = GroupName::new(format!("group-{number}")).unwrap();
+        bench.put(&bench.store.keys().record(&name), &model).await;
+    }
+    let pause = Pause {
+        by: "ann".to_owned(),
+        reason: "everything".to_owned(),
+        until: None,
+        session: None,
+    };
+    let now = "2026-01-01T00:00:00Z".to_owned();
+    let write = Write::pause_fleet(Some(pause.clone()), "ann".to_owned(), now.clone());
+    bench.store.write(write).await.unwrap();
+    assert_eq!(bench.store.look().await.unwrap().pause, Some(pause.clone()));
+    let last = GroupName::new("group-299").unwrap();
+    let history = bench.store.history(&last, 10).await.unwrap();
+    assert_eq!(history.last().unwrap().event, "pause-fleet");
+    let begun = bench.store.begin_epoch(&pause, &now).await.unwrap();
+    assert_eq!((begun.epoch, begun.paused.len()), (2, GROUPS));
 }

@@ -3,7 +3,7 @@
 
 use crate::bench::Bench;
 use reboot_core::fleet::{Health, NodeRecord};
-use reboot_core::group::{Group, Hold, Phase, Way};
+use reboot_core::group::{Group, Hold, Pause, Phase, Way};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::undo::Undo;
 use reboot_core::write::{Trouble, Write};
@@ -105,6 +105,24 @@ async fn more_than_grpc_takes_at_once_is_told_too() {
     };
     for word in ["larger than max", "--max-request-bytes", "fewer slots"] {
         assert!(why.contains(word), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_fleet_is_paused_though_a_group_is_too_large_to_be_written() {
+    for hooks in [12, 24] {
+        let bench = Bench::new().await;
+        fill(&bench, hooks).await;
+        let pause = Pause {
+            by: "ann".to_owned(),
+            reason: "everything is down".to_owned(),
+            until: None,
+            session: None,
+        };
+        let now = "2026-01-01T00:00:00Z".to_owned();
+        let write = Write::pause_fleet(Some(pause.clone()), "ann".to_owned(), now);
+        bench.store.write(write).await.unwrap();
+        assert_eq!(bench.store.look().await.unwrap().pause, Some(pause));
     }
 }
 
