@@ -1,5 +1,6 @@
 //! The whole fleet out of one look at the keys.
 
+use crate::client::KeyValue;
 use crate::keys::{Keys, Range, is_default, leaf};
 use crate::reading::{Reading, Snapshot};
 use crate::record::{self, Found, Stored};
@@ -236,18 +237,17 @@ impl View<'_> {
         names.collect::<Vec<_>>().into_iter()
     }
 
-    /// Who holds or waits by the original's rules: leased keys beside ours.
+    /// Who holds by the original's rules: the oldest key below the lock key, where it is none of
+    /// ours. The others wait; only one of them ever holds.
     pub(crate) fn foreign(&self, group: &GroupName) -> Vec<NodeName> {
         let prefix = self.keys.lock_directory(group);
-        let others = self.snapshot.under(&prefix);
-        let is_foreign = |rest: &str| {
-            let is_ours = rest.starts_with("holders/") || rest == "reboot_cooldown";
-            !is_ours && !rest.is_empty()
-        };
-        let leases = others.filter(|(rest, kv)| kv.lease != 0 && is_foreign(rest));
-        leases
-            .map(|(rest, kv)| self.foreign_name(group, rest, &kv.value))
-            .collect()
+        let below = self.snapshot.under(&prefix);
+        let in_mutex =
+            below.filter(|(rest, kv)| rest.starts_with("holders/") || is_foreign(rest, kv));
+        let oldest = in_mutex.min_by_key(|(_, kv)| kv.create_revision);
+        let foreign = oldest.filter(|(rest, kv)| is_foreign(rest, kv));
+        let name = foreign.map(|(rest, kv)| self.foreign_name(group, rest, &kv.value));
+        name.into_iter().collect()
     }
 
     fn foreign_name(&self, group: &GroupName, rest: &str, value: &[u8]) -> NodeName {
@@ -386,6 +386,12 @@ impl View<'_> {
         let kv = self.snapshot.get(key);
         kv.map(|kv| parse(key, &kv.value)).transpose()
     }
+}
+
+/// Whether a key below a lock key is one of the original's, by the rest of its name.
+fn is_foreign(rest: &str, kv: &KeyValue) -> bool {
+    let is_ours = rest.starts_with("holders/") || rest == "reboot_cooldown";
+    kv.lease != 0 && !is_ours && !rest.is_empty()
 }
 
 /// A node's record; whether it is one of the original's, which never ends by itself.

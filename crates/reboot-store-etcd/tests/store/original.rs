@@ -87,6 +87,8 @@ async fn while_ours_holds_the_original_waits() {
     let number = bench.claim("one").await.unwrap();
     let old = Original::start(&bench, 101).await;
     assert!(!old.lock().await, "a claim keeps it out");
+    let entry = bench.store.look().await.unwrap().groups[&GroupName::default()].clone();
+    assert_eq!(entry.foreign, [], "who waits takes no slot");
     bench.fence("one", number).await;
     bench.end_session("one").await;
     assert!(
@@ -144,6 +146,31 @@ async fn what_the_original_writes_over_the_record_loses_nothing() {
     old.stop().await; // the lock key goes with its lease
     let second = bench.claim("one").await.unwrap();
     assert_eq!(second, first + 1, "no number is used twice");
+}
+
+#[tokio::test]
+async fn of_several_originals_the_oldest_alone_takes_a_slot() {
+    let bench = Bench::new().await;
+    bench.open("one").await;
+    let number = bench.claim("one").await.unwrap();
+    bench.release("one", number, Way::GivenBack).await;
+    let first = Original::start(&bench, 401).await;
+    assert!(first.lock().await);
+    first.annotate().await;
+    let second = Original::start(&bench, 402).await;
+    assert!(!second.lock().await);
+    let foreign = || async {
+        let fleet = bench.store.look().await.unwrap();
+        let entry = &fleet.groups[&GroupName::default()];
+        let names = entry.foreign.iter().map(ToString::to_string);
+        Vec::from_iter(names)
+    };
+    assert_eq!(foreign().await, ["old"]);
+    first.stop().await;
+    assert!(second.holds().await);
+    assert_eq!(foreign().await, ["lease-192"]);
+    let refused = bench.claim("one").await.unwrap_err().to_string();
+    assert!(refused.contains("taken by lease-192 (max"), "{refused}");
 }
 
 #[tokio::test]
