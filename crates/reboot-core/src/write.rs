@@ -56,7 +56,8 @@ pub enum Write {
         /// What.
         undone: Undo,
     },
-    /// Wait in a group's line; answered with the ticket's number.
+    /// Wait in a group's line; answered with the ticket's number. Refused as
+    /// [`Refusal::AlreadyHolds`] to a node that holds there.
     Join {
         /// Which group.
         group: GroupName,

@@ -152,7 +152,8 @@ impl EtcdStore {
 // === impl EtcdStore: the line ===
 
 impl EtcdStore {
-    /// Tickets stand in the order in which etcd made them; a node that waits keeps its place.
+    /// Tickets stand in the order in which etcd made them; a node that waits keeps its place. One
+    /// that holds, whose hold has a key of its own, has none.
     pub(crate) async fn join(
         &self,
         group: &GroupName,
@@ -160,13 +161,9 @@ impl EtcdStore {
     ) -> Result<Written, Trouble> {
         let key = self.keys.ticket(group, &ticket.node);
         let session = self.keys.session(&ticket.node, &ticket.session);
+        let hold = self.keys.holder(group, &ticket.node);
         let txn = Txn {
-            compares: vec![Compare::Version {
-                key: session.into_bytes(),
-                end: None,
-                is: Is::Greater,
-                version: 0,
-            }],
+            compares: vec![versions(&session, Is::Greater), versions(&hold, Is::Equal)],
             then: vec![
                 Op::Put {
                     key: key.clone().into_bytes(),
@@ -178,17 +175,21 @@ impl EtcdStore {
                     .ops()
                     .remove(0),
             ],
-            otherwise: Vec::new(),
+            otherwise: Reading::default().with(Range::one(&hold)).ops(),
         };
         let ended = || Trouble::Refused(Refusal::SessionEnded);
         let answer = match self.client.txn(txn).await {
             Err(Fault::LeaseGone) => return Err(ended()),
             answer => answer.map_err(trouble)?,
         };
-        if !answer.succeeded {
-            return Err(ended());
-        }
         let snapshot = Snapshot::of(answer.revision, answer.results);
+        if !answer.succeeded {
+            let held = snapshot
+                .get(&hold)
+                .map(|kv| parse::<Hold>(&hold, &kv.value));
+            let held = held.transpose().map_err(broken)?;
+            return Err(held.map_or_else(ended, |hold| Trouble::Refused(hold.already_holds())));
+        }
         let made = snapshot.get(&key).map_or(0, |kv| kv.create_revision);
         Ok(Written::Ticket(u64::try_from(made).unwrap_or(0)))
     }
@@ -211,5 +212,15 @@ impl EtcdStore {
         };
         self.client.txn(txn).await.map_err(trouble)?;
         Ok(Written::Done)
+    }
+}
+
+/// How a key's number of changes compares with none: whether it is there.
+fn versions(key: &str, is: Is) -> Compare {
+    Compare::Version {
+        key: key.as_bytes().to_vec(),
+        end: None,
+        is,
+        version: 0,
     }
 }

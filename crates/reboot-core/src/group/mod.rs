@@ -154,6 +154,20 @@ impl fmt::Display for Phase {
     }
 }
 
+// === impl Hold ===
+
+impl Hold {
+    /// Why its node gets neither another hold nor a place in line: the ticket of a holder would
+    /// hold up everybody behind it.
+    pub fn already_holds(&self) -> Refusal {
+        Refusal::AlreadyHolds {
+            node: self.node.clone(),
+            number: self.number,
+            phase: self.phase,
+        }
+    }
+}
+
 // === impl Group ===
 
 impl Group {

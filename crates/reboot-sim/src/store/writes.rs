@@ -2,7 +2,9 @@
 
 use super::{DAY_MS, Lease, Slots, Store};
 use reboot_core::fleet::NodeRecord;
-use reboot_core::group::{Action, Cooldown, Facts, Group, Identity, Refusal, Request, Side, apply};
+use reboot_core::group::{
+    Action, Cooldown, Facts, Group, Hold, Identity, Refusal, Request, Side, apply,
+};
 use reboot_core::id::{GroupName, NodeName, SessionId};
 use reboot_core::line::{Line, Ticket};
 use reboot_core::mutation::Mutation;
@@ -100,6 +102,12 @@ impl Store {
     fn join(&mut self, group: &GroupName, ticket: &Ticket) -> Result<Written, Refusal> {
         if !self.leases.contains_key(&ticket.session) {
             return Err(Refusal::SessionEnded);
+        }
+        let hold = self.group(group).and_then(|it| it.hold_of(&ticket.node));
+        let is_alive =
+            |hold: &&Hold| hold.phase.is_durable() || self.leases.contains_key(&hold.session);
+        if let Some(hold) = hold.filter(is_alive) {
+            return Err(hold.already_holds());
         }
         self.revision += 1;
         Ok(Written::Ticket(self.slots(group).line.join(ticket.clone())))

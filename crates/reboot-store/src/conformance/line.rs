@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::kit::{Fleetful, refusal};
-use reboot_core::group::Refusal;
+use reboot_core::group::{Phase, Refusal};
 use reboot_core::write::Written;
 
 async fn waiting(fleet: &Fleetful<'_>) -> Vec<String> {
@@ -60,4 +60,34 @@ pub async fn a_waiter_keeps_its_place_under_a_new_lease(harness: &dyn Harness) {
     assert_eq!(again.join().await.unwrap(), Written::Ticket(place));
     fleet.outlive_lease().await;
     assert_eq!(waiting(&fleet).await, ["one", "two"]);
+}
+
+/// A ticket that comes late, after its node's claim was granted, stands for nobody.
+pub async fn who_holds_does_not_wait(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 1);
+    let (one, two) = (fleet.agent("one").await, fleet.agent("two").await);
+    let number = one.claim().await;
+    for phase in [Phase::Claimed, Phase::Rebooting] {
+        let node = one.identity.node.clone();
+        let expected = Refusal::AlreadyHolds {
+            node,
+            number,
+            phase,
+        };
+        assert_eq!(refusal(one.join().await), expected);
+        if !phase.is_durable() {
+            one.fence(number).await.unwrap();
+        }
+    }
+    two.join().await.unwrap();
+    assert_eq!(waiting(&fleet).await, ["two"]);
+}
+
+/// A claim whose lease is gone keeps its node from nothing.
+pub async fn a_dead_claim_keeps_nobody_out_of_the_line(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 1);
+    fleet.brief_agent("one").await.claim().await;
+    fleet.outlive_lease().await;
+    fleet.agent("one").await.join().await.unwrap();
+    assert_eq!(waiting(&fleet).await, ["one"]);
 }

@@ -78,7 +78,9 @@ macro_rules! conformance_tests {
             line: first_come_first_served,
             a_ticket_needs_a_live_lease,
             a_dead_waiters_ticket_goes_with_its_lease,
-            a_waiter_keeps_its_place_under_a_new_lease;
+            a_waiter_keeps_its_place_under_a_new_lease,
+            who_holds_does_not_wait,
+            a_dead_claim_keeps_nobody_out_of_the_line;
             records: a_group_that_nodes_say_they_hold_in_is_not_made_anew,
             a_group_is_made_by_the_first_claim_only,
             unknown_fields_are_kept,

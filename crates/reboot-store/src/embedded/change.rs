@@ -263,6 +263,7 @@ impl<'t> Change<'t> {
         if !facts::is_alive(self.conn, &ticket.session, self.now)? {
             return Err(Fault::Refused(Refusal::SessionEnded));
         }
+        self.refuse_holder(group, &ticket.node)?;
         let sql = "SELECT number, ticket FROM tickets WHERE group_name = ?1 AND node = ?2";
         let waiting: Option<(i64, String)> = self
             .conn
@@ -292,6 +293,21 @@ impl<'t> Change<'t> {
             self.is_news = true;
         }
         Ok(Written::Ticket(ticket.number))
+    }
+
+    fn refuse_holder(&self, group: &GroupName, node: &NodeName) -> Result<(), Fault> {
+        let Some(group) = self.group(group)? else {
+            return Ok(());
+        };
+        match group.hold_of(node) {
+            Some(hold)
+                if hold.phase.is_durable()
+                    || facts::is_alive(self.conn, &hold.session, self.now)? =>
+            {
+                Err(Fault::Refused(hold.already_holds()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn next_ticket(&self) -> Result<i64, rusqlite::Error> {
