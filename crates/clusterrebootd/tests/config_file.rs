@@ -355,6 +355,14 @@ fn exactly_one_store_is_chosen() {
         ),
         ("store: {server: }", "store.server.url: is missing"),
         ("store: {server: {url: a}}", "is not a URL"),
+        (
+            "store: {server: {url: http://a, ca_file: /ca}}",
+            "store.server.url: is not encrypted, though certificates are given",
+        ),
+        (
+            "store: {server: {url: https://a, cert_file: /c}}",
+            "store.server.key_file: is missing beside cert_file",
+        ),
         ("store: {sever: {url: http://a}}", "did you mean `server`?"),
         ("etcd_endpoints: ['']", "is not an endpoint"),
         (

@@ -41,7 +41,7 @@ fn configured(config: &Path) -> Result<PathBuf, ExitCode> {
         StoreSettings::Embedded { path } => return Ok(path),
         StoreSettings::Etcd(_) => "etcd",
         StoreSettings::Kubernetes { .. } => "kubernetes",
-        StoreSettings::Server { .. } => "server",
+        StoreSettings::Server(_) => "server",
     };
     complain(&format!(
         "store: {} names store.{other}, these commands are for store.embedded: use that store's \

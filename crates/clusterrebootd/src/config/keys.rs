@@ -202,6 +202,12 @@ pub const NODE_KEYS: &[Key] = &[
     key("store.server.ca_file", Kind::Text(texts::absolute_path),
         Default::Computed("the system's"), "",
         "Certificates that may sign the server's."),
+    key("store.server.cert_file", Kind::Text(texts::absolute_path),
+        Default::Nothing, "with key_file, or not at all",
+        "This node's certificate."),
+    key("store.server.key_file", Kind::Text(texts::absolute_path),
+        Default::Nothing, "with cert_file, or not at all",
+        "This node's key."),
 
     key("lock_key", Kind::Text(texts::lock_key),
         Default::Text("/cluster/clusterrebootd/lock"),

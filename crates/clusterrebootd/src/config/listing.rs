@@ -1,6 +1,8 @@
 //! Settings as a list of keys and values: what a reload changed, and what is in force.
 
-use super::settings::{DetectorSettingsKind, EtcdSettings, Settings, StoreSettings, TlsSettings};
+use super::settings::{
+    DetectorSettingsKind, EtcdSettings, ServerSettings, Settings, StoreSettings, TlsSettings,
+};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -129,18 +131,22 @@ fn store_listing(store: &StoreSettings) -> Map<String, Value> {
             "kubernetes",
             json!({"namespace": namespace, "kubeconfig": kubeconfig}),
         ),
-        StoreSettings::Server {
-            url,
-            token_file,
-            ca_file,
-        } => (
-            "server",
-            json!({"url": url, "token_file": token_file, "ca_file": ca_file}),
-        ),
+        StoreSettings::Server(server) => ("server", server_listing(server)),
     };
     let mut map = Map::new();
     flatten(&mut map, &format!("store.{choice}"), value);
     map
+}
+
+fn server_listing(server: &ServerSettings) -> Value {
+    let identity = server.identity.as_ref();
+    json!({
+        "url": server.url,
+        "token_file": server.token_file,
+        "ca_file": server.ca_file,
+        "cert_file": identity.map(|(cert, _)| cert),
+        "key_file": identity.map(|(_, key)| key),
+    })
 }
 
 fn etcd_listing(etcd: &EtcdSettings) -> Value {

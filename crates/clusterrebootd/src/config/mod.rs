@@ -27,8 +27,8 @@ pub use reference::reference;
 pub use schema::{Check, Default, Key, Kind, SECONDS_MAX};
 pub use settings::{
     DetectorSettings, DetectorSettingsKind, EtcdLayout, EtcdSettings, LogFormat, LogLevel,
-    MetricsSettings, PolicySettings, RebootMethod, Settings, StoreSettings, TlsSettings,
-    WindowSettings,
+    MetricsSettings, PolicySettings, RebootMethod, ServerSettings, Settings, StoreSettings,
+    TlsSettings, WindowSettings,
 };
 pub use texts::Complaint;
 pub use tree::Place;

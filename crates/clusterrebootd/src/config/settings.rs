@@ -168,14 +168,20 @@ pub enum StoreSettings {
         kubeconfig: Option<PathBuf>,
     },
     /// A coordination server of ours.
-    Server {
-        /// Its address.
-        url: String,
-        /// Holds the token to show.
-        token_file: Option<PathBuf>,
-        /// Certificates that may sign the server's; `None` for the system's.
-        ca_file: Option<PathBuf>,
-    },
+    Server(ServerSettings),
+}
+
+/// A coordination server of ours.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerSettings {
+    /// Its address.
+    pub url: String,
+    /// Holds the token to show.
+    pub token_file: Option<PathBuf>,
+    /// Certificates that may sign the server's; `None` for the system's.
+    pub ca_file: Option<PathBuf>,
+    /// This node's certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// An etcd cluster.

@@ -1,7 +1,8 @@
 //! Which store: exactly one of the choices beneath `store`, or the original's flat etcd keys.
 
 use super::fields::Fields;
-use super::settings::{EtcdLayout, EtcdSettings, StoreSettings, TlsSettings};
+use super::settings::{EtcdLayout, EtcdSettings, ServerSettings, StoreSettings, TlsSettings};
+use std::path::PathBuf;
 
 const CHOICES: [&str; 4] = [
     "store.embedded",
@@ -45,11 +46,7 @@ fn one(fields: &mut Fields<'_>, choice: &str) -> Option<StoreSettings> {
             namespace: fields.text_or_default("store.kubernetes.namespace"),
             kubeconfig: fields.path("store.kubernetes.kubeconfig"),
         }),
-        _ => Some(StoreSettings::Server {
-            url: fields.text("store.server.url")?,
-            token_file: fields.path("store.server.token_file"),
-            ca_file: fields.path("store.server.ca_file"),
-        }),
+        _ => server(fields).map(StoreSettings::Server),
     }
 }
 
@@ -122,11 +119,21 @@ fn tls(fields: &mut Fields<'_>, section: &str) -> Option<TlsSettings> {
     if !fields.flag(&format!("{section}.enabled")) {
         return None;
     }
+    let identity = identity(fields, section);
+    Some(TlsSettings {
+        ca_file: fields.path(&format!("{section}.ca_file")),
+        identity,
+        insecure_skip_verify: fields.flag(&format!("{section}.insecure_skip_verify")),
+    })
+}
+
+/// A certificate and its key: both or neither.
+fn identity(fields: &mut Fields<'_>, section: &str) -> Option<(PathBuf, PathBuf)> {
     let (cert_key, key_key) = (
         format!("{section}.cert_file"),
         format!("{section}.key_file"),
     );
-    let identity = match (fields.path(&cert_key), fields.path(&key_key)) {
+    match (fields.path(&cert_key), fields.path(&key_key)) {
         (Some(cert), Some(key)) => Some((cert, key)),
         (None, None) => None,
         (Some(_), None) => {
@@ -145,10 +152,20 @@ fn tls(fields: &mut Fields<'_>, section: &str) -> Option<TlsSettings> {
             );
             None
         }
+    }
+}
+
+fn server(fields: &mut Fields<'_>) -> Option<ServerSettings> {
+    let settings = ServerSettings {
+        url: fields.text("store.server.url")?,
+        token_file: fields.path("store.server.token_file"),
+        ca_file: fields.path("store.server.ca_file"),
+        identity: identity(fields, "store.server"),
     };
-    Some(TlsSettings {
-        ca_file: fields.path(&format!("{section}.ca_file")),
-        identity,
-        insecure_skip_verify: fields.flag(&format!("{section}.insecure_skip_verify")),
-    })
+    let has_certificates = settings.ca_file.is_some() || settings.identity.is_some();
+    if has_certificates && settings.url.starts_with("http://") {
+        let cause = "is not encrypted, though certificates are given";
+        fields.complain(&["store.server.url"], cause, "write https://, or drop them");
+    }
+    Some(settings)
 }

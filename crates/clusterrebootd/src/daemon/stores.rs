@@ -1,10 +1,12 @@
 //! Opens the store that the settings name.
 
 use super::assemble::make_parent;
-use crate::config::{EtcdLayout, EtcdSettings, StoreSettings, TlsSettings};
+use crate::config::{EtcdLayout, EtcdSettings, ServerSettings, StoreSettings, TlsSettings};
 use anyhow::{Context, Result, anyhow};
 use reboot_store::Store;
 use reboot_store::embedded::{self, EmbeddedStore};
+use reboot_store::remote::{self, RemoteStore};
+use reboot_store::tls::Tls;
 use reboot_store_etcd::client::{self, Client};
 use reboot_store_etcd::{EtcdStore, Layout};
 use std::path::Path;
@@ -25,7 +27,7 @@ pub(crate) fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
         StoreSettings::Embedded { path } => embedded(path),
         StoreSettings::Etcd(etcd) => Ok(Arc::new(in_etcd(etcd)?)),
         StoreSettings::Kubernetes { .. } => Err(later("kubernetes")),
-        StoreSettings::Server { .. } => Err(later("server")),
+        StoreSettings::Server(server) => Ok(Arc::new(of_server(server)?)),
     }
 }
 
@@ -58,6 +60,22 @@ pub(crate) fn in_etcd(etcd: &EtcdSettings) -> Result<EtcdStore> {
         },
     };
     Ok(EtcdStore::new(client, &layout))
+}
+
+/// What a server keeps, which is not asked anything yet.
+fn of_server(server: &ServerSettings) -> Result<RemoteStore> {
+    let has_certificates = server.ca_file.is_some() || server.identity.is_some();
+    let tls = has_certificates.then(|| Tls {
+        ca_file: server.ca_file.clone(),
+        identity: server.identity.clone(),
+        insecure_skip_verify: false,
+    });
+    let options = remote::Options {
+        tls,
+        token_file: server.token_file.clone(),
+        ..remote::Options::new(&server.url)
+    };
+    RemoteStore::new(&options).context("the server cannot be used as the store")
 }
 
 fn tls(tls: &TlsSettings) -> client::Tls {
