@@ -18,6 +18,7 @@ mod router;
 mod serve;
 pub mod settings;
 pub mod view;
+pub mod wire;
 
 pub use kind::{KINDS, Kind, Refused};
 pub use peer::Peer;
