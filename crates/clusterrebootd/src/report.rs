@@ -1,6 +1,8 @@
 //! Pieces of reports that several commands show.
 
+use crate::called::Called;
 use reboot_core::agent::ScriptPhase;
+use reboot_core::id::GroupName;
 use reboot_host::detector::{DetectorReport, DetectorResult};
 use reboot_host::script::HealthRun;
 use serde_json::{Value, json};
@@ -109,4 +111,13 @@ mod tests {
             format!("{head}\n    one\n    \\u{{1b}}[2Jtwo\n")
         );
     }
+}
+
+/// Both numbers of slots, where the group has others than the configuration names.
+pub(crate) fn other_max_text(group: &GroupName, max: u32, written: u32) -> String {
+    let lock = Called::now().lock();
+    format!(
+        "group {group} has {max} slots, this configuration says {written}: the group's number \
+         counts; `{lock} set-max {written} --group {group}` changes it, or mend the file"
+    )
 }

@@ -147,7 +147,11 @@ impl Findings {
         if !self.may_try {
             self.contention = contention::words(entry, me, open_to);
         }
-        self.other_max = (group.max != settings.max).then_some(group.max);
+        let is_other = |written: u32| written != group.max;
+        self.other_max = settings
+            .max_as_written
+            .is_some_and(is_other)
+            .then_some(group.max);
         let by_group = group.pause.as_ref().map(|it| it.words("the group"));
         let by_max = (group.max == 0).then(|| "the group has no slots (max is 0)".to_owned());
         self.pause = self.pause.take().or(by_group).or(by_max);

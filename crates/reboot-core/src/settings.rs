@@ -46,6 +46,8 @@ pub struct Settings {
     pub group: GroupName,
     /// The slots a missing group is created with.
     pub max: u32,
+    /// The slots that the configuration names; `None` where it names none and any number is fine.
+    pub max_as_written: Option<u32>,
     /// Daemon or diagnostic pass.
     pub mode: Mode,
     /// Never go past `claimed`.

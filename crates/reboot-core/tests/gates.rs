@@ -40,6 +40,7 @@ fn settings() -> Settings {
         place: "memory".to_owned(),
         group: GroupName::default(),
         max: 1,
+        max_as_written: Some(1),
         mode: Mode::Daemon,
         is_dry_run: false,
         dead_former: None,
@@ -502,6 +503,12 @@ fn findings_tell_the_turn_from_line_and_slots() {
             "{waiting:?} {max}"
         );
         assert_eq!(found.other_max, (max != 1).then_some(max));
+        let silent = Settings {
+            max_as_written: None,
+            ..settings()
+        };
+        let found = Findings::of(&fleet(entry(max, waiting)), &silent);
+        assert_eq!(found.other_max, None, "a file that names none agrees");
     }
     let found = Findings::of(&Fleet::default(), &settings());
     assert!(

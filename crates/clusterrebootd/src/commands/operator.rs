@@ -6,6 +6,7 @@ use crate::config::{Settings, StoreSettings};
 use crate::console::complain;
 use crate::daemon;
 use crate::exit::ExitCode;
+use crate::report::other_max_text;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
@@ -86,12 +87,8 @@ pub(super) fn other_max(settings: &Settings, name: &GroupName, group: &Group) ->
 pub(super) fn max_warnings(settings: &Settings, fleet: &Fleet) -> Vec<String> {
     let warning = |(name, entry): (&GroupName, &GroupEntry)| {
         let max = other_max(settings, name, &entry.group)?;
-        let (group_max, lock) = (entry.group.max, Called::now().lock());
-        Some(format!(
-            "warning: group {name} has {group_max} slots, this configuration says {max}: the \
-             group's number counts; `{lock} set-max {max} --group {name}` changes it, or mend \
-             the file"
-        ))
+        let text = other_max_text(name, entry.group.max, max);
+        Some(format!("warning: {text}"))
     };
     fleet.groups.iter().filter_map(warning).collect()
 }

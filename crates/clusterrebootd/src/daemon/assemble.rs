@@ -73,6 +73,7 @@ pub(crate) fn agent_settings(
         place,
         group: settings.group.clone(),
         max: settings.max,
+        max_as_written: settings.max_as_written,
         mode,
         is_dry_run: settings.dry_run,
         dead_former: None,

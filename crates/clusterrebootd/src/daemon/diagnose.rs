@@ -6,7 +6,7 @@ use super::{agent_settings, identify, node, open_store, run};
 use crate::cli::OutputFormat;
 use crate::config::{Settings, StoreSettings};
 use crate::exit::ExitCode;
-use crate::report::{detector_json, detector_text, script_json, script_text};
+use crate::report::{detector_json, detector_text, other_max_text, script_json, script_text};
 use anyhow::Result;
 use reboot_agent::{Errand, Failpoints, Method, Observer, Shell};
 use reboot_core::agent::{Agent, Ending, Half, Mode, News, Notebook, ScriptPhase};
@@ -28,6 +28,7 @@ struct Findings {
     lock: Option<String>,
     blockers: Vec<String>,
     troubles: Vec<String>,
+    warnings: Vec<String>,
     /// What the daemon that runs on this node says of the store.
     daemon: Option<StoreTrouble>,
 }
@@ -121,6 +122,7 @@ fn as_json(findings: &Findings, report: &Report, planned: &str, exit: ExitCode) 
         "lock": findings.lock,
         "cluster_health": findings.blockers,
         "troubles": findings.troubles,
+        "warnings": findings.warnings,
         "daemon_store_trouble": findings.daemon,
         "reboot_command": planned,
         "dry_run": true,
@@ -146,6 +148,9 @@ fn as_text(findings: &Findings, report: &Report, planned: &str) -> String {
     }
     for trouble in &findings.troubles {
         push(&mut text, format_args!("trouble: {trouble}\n"));
+    }
+    for warning in &findings.warnings {
+        push(&mut text, format_args!("warning: {warning}\n"));
     }
     if let Some(trouble) = &findings.daemon {
         push(
@@ -195,6 +200,14 @@ impl Observer for Collector {
             News::ClusterHealth { result, .. } => {
                 let blockers = result.clone().unwrap_or_else(|error| vec![error]);
                 self.note(|it| it.blockers = blockers);
+            }
+            News::OtherMax {
+                group,
+                max,
+                written,
+            } => {
+                let text = other_max_text(group, *max, *written);
+                self.note(|it| it.warnings.push(text));
             }
             News::Trouble { what, error } => {
                 self.note(|it| it.troubles.push(format!("could not {what}: {error}")));

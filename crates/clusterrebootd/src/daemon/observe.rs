@@ -8,7 +8,7 @@ use crate::metrics::{
     Activity, CheckResult, Claim, Finding, Health, HealthState, Metrics, Phase, Publication,
     Reading, Switch, WindowState,
 };
-use crate::report::{detector_json, script_json};
+use crate::report::{detector_json, other_max_text, script_json};
 use jiff::Timestamp;
 use reboot_agent::{Errand, Observer};
 use reboot_core::agent::{Agent, Ending, Half, News, ScriptPhase, Stage, Step};
@@ -114,6 +114,15 @@ impl Observer for Teller {
             }
             News::Released(ending) => self.released(ending),
             News::Step { name, message } => self.step(name, message, agent),
+            News::OtherMax {
+                group,
+                max,
+                written,
+            } => {
+                let text = other_max_text(group, *max, *written);
+                let fields = json!({"group": group, "max": max, "max_in_configuration": written});
+                self.warn(Event::ConfigWarning, &text, fields);
+            }
             News::Trouble { what, error } => {
                 let fields = json!({"what": what, "error": error});
                 self.warn(

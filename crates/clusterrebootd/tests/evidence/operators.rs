@@ -1,6 +1,7 @@
 //! What operators do to a group, as the daemons live it.
 
 use crate::bench::Bench;
+use crate::machine::Machine;
 use crate::scripts::KILL_DAEMON;
 use nix::sys::signal::Signal;
 use reboot_core::group::{Action, Pause};
@@ -93,11 +94,33 @@ fn a_file_that_names_another_number_of_slots_changes_nothing_and_is_told() {
     bench.wait("the second waits", || {
         machines[1].last_outcome() == "lock_unavailable"
     });
-    let both = "the group has 1 slots, this node's file says 2";
-    assert!(machines[1].says(both));
+    let both = "group default has 1 slots, this configuration says 2";
+    let warnings = |machine: &Machine| {
+        let warnings = machine.events("config_warning");
+        let texts = warnings.iter().map(|it| it["message"].as_str().unwrap());
+        let texts = texts.filter(|text| text.contains("group default has"));
+        Vec::from_iter(texts.map(str::to_owned))
+    };
+    let told = warnings(&machines[1]);
+    assert!(told.len() == 1 && told[0].starts_with(both), "{told:?}");
     let ran = machines[1].run(&["status"]);
-    assert!(ran.stdout.contains(both), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(&format!("warning: {both}")),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(machines[1].calls(), 0);
+    let by = "olga".to_owned();
+    bench.ask("olga.1", Action::SetMax { max: 0, by });
+    bench.wait("it is told again, once", || {
+        warnings(&machines[1]).len() == 2
+    });
+    let both = "group default has 0 slots, this configuration says 2";
+    assert!(warnings(&machines[1])[1].starts_with(both));
+    let silent = machines[0].run(&["status"]);
+    assert!(!silent.stdout.contains("warning:"), "{}", silent.stdout);
+    assert!(silent.stdout.contains("max is 0"), "it saw the group");
+    assert_eq!(warnings(&machines[0]), Vec::<String>::new());
 }
 
 #[test]

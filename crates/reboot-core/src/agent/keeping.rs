@@ -406,19 +406,17 @@ impl Turn<'_> {
 
     /// Says once that the record's number of slots is not the file's.
     pub(super) fn compare_max(&mut self, findings: &Findings) {
-        if self.agent.told_max == findings.other_max {
+        let written = self.agent.settings.max_as_written;
+        let other = findings.other_max.zip(written);
+        if std::mem::replace(&mut self.agent.told_max, other) == other {
             return;
         }
-        self.agent.told_max = findings.other_max;
-        if let Some(max) = findings.other_max {
-            let own = self.agent.settings.max;
-            let error = format!(
-                "the group has {max} slots, this node's file says {own}: the record counts; \
-                 change it with set-max, or mend the file"
-            );
-            self.tell(News::Trouble {
-                what: "follow the file's max",
-                error,
+        if let Some((max, written)) = other {
+            let group = self.agent.settings.group.clone();
+            self.tell(News::OtherMax {
+                group,
+                max,
+                written,
             });
         }
     }

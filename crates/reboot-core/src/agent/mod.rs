@@ -218,7 +218,7 @@ pub struct Agent {
     dry_done: Option<String>,
     saw_cooldown: bool,
     abort: Option<Report>,
-    told_max: Option<u32>,
+    told_max: Option<(u32, u32)>,
     saving: Option<u64>,
     revision: u64,
 }

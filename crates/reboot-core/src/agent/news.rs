@@ -1,7 +1,7 @@
 //! What an agent tells the outside: one entry for each event of the log.
 
 use crate::agent::phase::{Half, ScriptPhase};
-use crate::id::NodeName;
+use crate::id::{GroupName, NodeName};
 use crate::need::Detection;
 use crate::outcome::Report;
 use crate::policy::Standing;
@@ -94,6 +94,15 @@ pub enum News {
         name: &'static str,
         /// For people.
         message: String,
+    },
+    /// The group has other slots than the configuration names.
+    OtherMax {
+        /// Which group.
+        group: GroupName,
+        /// Its slots, which count.
+        max: u32,
+        /// Those of the configuration.
+        written: u32,
     },
     /// Something went wrong that the agent outlives.
     Trouble {

@@ -197,6 +197,7 @@ pub fn settings(name: &str, max: u32) -> Settings {
         place: "memory".to_owned(),
         group: GroupName::default(),
         max,
+        max_as_written: Some(max),
         mode: Mode::Daemon,
         is_dry_run: false,
         dead_former: None,
