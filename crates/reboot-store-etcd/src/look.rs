@@ -122,7 +122,7 @@ impl View<'_> {
 
     fn group_entry(&self, name: &GroupName) -> Result<Option<GroupEntry>, Broken> {
         let Some(stored) = self.record(name)? else {
-            return Ok(None);
+            return self.originals_alone(name);
         };
         let alive = Facts {
             sessions: self.claims_alive(name, &stored.group),
@@ -134,6 +134,31 @@ impl View<'_> {
             cooldown: self.cooldown(name)?,
             line: self.line(name)?,
             foreign: self.foreign(name),
+            group,
+        }))
+    }
+
+    /// A group that is not made yet while the original holds its one slot. None where nodes say
+    /// that they hold in it: then its record is lost.
+    fn originals_alone(&self, name: &GroupName) -> Result<Option<GroupEntry>, Broken> {
+        let foreign = self.foreign(name);
+        let nodes = match foreign.is_empty() {
+            true => return Ok(None),
+            false => self.nodes()?,
+        };
+        let holding = nodes.into_iter().filter(|(_, it)| {
+            let record = &it.record;
+            record.group == *name && record.hold.is_some()
+        });
+        let holding = Vec::from_iter(holding.map(|(node, _)| node));
+        let Ok(group) = Group::create(1, 0, &holding) else {
+            return Ok(None);
+        };
+        Ok(Some(GroupEntry {
+            within_deadline: BTreeSet::new(),
+            cooldown: self.cooldown(name)?,
+            line: self.line(name)?,
+            foreign,
             group,
         }))
     }

@@ -172,6 +172,15 @@ fn a_fleet_of_the_original_moves_node_by_node() {
     );
     let said = site.shell_on(&moved).good(&script);
     assert!(said.contains("every slot is taken by lease-"), "{said}");
+    let shell = site.shell_on(&moved);
+    let status = shell.good("clusterrebootd lock status");
+    assert!(status.starts_with("Available: 0\nMax: 1\n"), "{status}");
+    let id = status.lines().last().unwrap();
+    let refused = shell.bad(&format!("clusterrebootd lock unlock {id} --yes"));
+    assert!(
+        refused.contains("the rules of another program"),
+        "{refused}"
+    );
 
     moved.start();
     bench.wait("ours waits", || moved.has_outcome("lock_unavailable"));

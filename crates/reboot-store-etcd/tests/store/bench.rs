@@ -7,7 +7,7 @@ use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, Sessi
 use reboot_core::undo::Undo;
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
-use reboot_store_etcd::client::{Client, Op, OpResult, Txn};
+use reboot_store_etcd::client::{Client, KeyValue, Op, OpResult, Txn};
 use reboot_store_etcd::keys::Range;
 use reboot_store_etcd::{EtcdStore, Layout};
 use std::future::Future;
@@ -234,6 +234,17 @@ impl Bench {
     }
 
     pub(crate) async fn find(&self, key: &str) -> Option<serde_json::Value> {
+        let kv = self.stored(key).await?;
+        Some(serde_json::from_slice(&kv.value).unwrap())
+    }
+
+    /// How often a key was put since it was made; the store's revision counts other tests' too.
+    pub(crate) async fn puts(&self, key: &str) -> i64 {
+        let kv = self.stored(key).await;
+        kv.map_or(0, |kv| kv.version)
+    }
+
+    async fn stored(&self, key: &str) -> Option<KeyValue> {
         let range = Op::Range {
             key: key.as_bytes().to_vec(),
             end: None,
@@ -243,10 +254,7 @@ impl Bench {
             min_mod_revision: 0,
         };
         match self.run(range).await {
-            OpResult::Range { mut kvs, .. } => {
-                let kv = kvs.pop()?;
-                Some(serde_json::from_slice(&kv.value).unwrap())
-            }
+            OpResult::Range { mut kvs, .. } => kvs.pop(),
             other => panic!("a range answers with keys, not {other:?}"),
         }
     }

@@ -174,6 +174,26 @@ async fn of_several_originals_the_oldest_alone_takes_a_slot() {
 }
 
 #[tokio::test]
+async fn who_holds_by_the_originals_rules_is_seen_before_the_first_claim_of_ours() {
+    let bench = Bench::new().await;
+    bench.open("one").await;
+    let old = Original::start(&bench, 501).await;
+    assert!(old.lock().await);
+    old.annotate().await;
+    let entry = bench.store.look().await.unwrap().groups[&GroupName::default()].clone();
+    let names = Vec::from_iter(entry.foreign.iter().map(ToString::to_string));
+    assert_eq!((entry.free(), names), (0, vec!["old".to_owned()]));
+    let refused = bench.claim("one").await.unwrap_err();
+    assert!(
+        matches!(refused, Trouble::Refused(Refusal::Full { .. })),
+        "{refused}"
+    );
+    old.stop().await;
+    assert!(bench.store.look().await.unwrap().groups.is_empty());
+    bench.claim("one").await.unwrap();
+}
+
+#[tokio::test]
 async fn many_of_both_never_hold_at_once() {
     let bench = Bench::new().await;
     for round in 0..20 {
@@ -294,9 +314,10 @@ async fn a_request_repeated_after_an_unknown_answer_changes_nothing() {
     };
     let first = bench.store.write(write.clone()).await.unwrap();
     assert!(matches!(first, Written::Granted(Reply::Held { .. })));
-    let before = bench.store.look().await.unwrap().revision;
+    let record = bench.store.keys().record(&GroupName::default());
+    let before = bench.puts(&record).await;
     assert_eq!(bench.store.write(write).await.unwrap(), first);
-    assert_eq!(bench.store.look().await.unwrap().revision, before);
+    assert_eq!(bench.puts(&record).await, before);
 }
 
 #[tokio::test]

@@ -84,6 +84,10 @@ fn meant<'a>(fleet: &'a Fleet, group: &GroupName, id: &str) -> Result<&'a Hold> 
     };
     match found(group).as_slice() {
         [hold] => Ok(hold),
+        [] if is_foreign(fleet, group, id) => bail!(
+            "{id} holds by the rules of another program, whose lock this command does not break: \
+             stop that program there; should the machine be gone, the lock ends with its lease"
+        ),
         [] => {
             let mut others = fleet.groups.keys().filter(|name| *name != group);
             match others.find(|name| !found(name).is_empty()) {
@@ -106,6 +110,12 @@ fn meant<'a>(fleet: &'a Fleet, group: &GroupName, id: &str) -> Result<&'a Hold> 
             )
         }
     }
+}
+
+/// Whether another program takes a slot under this name.
+fn is_foreign(fleet: &Fleet, group: &GroupName, id: &str) -> bool {
+    let entry = fleet.groups.get(group);
+    entry.is_some_and(|entry| entry.foreign.iter().any(|name| name.as_str() == id))
 }
 
 /// The name that tells one of several from the others, and what it is.
