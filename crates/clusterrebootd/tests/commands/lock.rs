@@ -1,7 +1,7 @@
 //! `lock`: the slots.
 
 use crate::site::{MACHINE, Node, Site};
-use reboot_core::group::Pause;
+use reboot_core::group::{Pause, Presence};
 use reboot_core::write::Write;
 use serde_json::json;
 
@@ -269,6 +269,10 @@ fn the_fleet_and_its_groups_pause_and_resume() {
         "resumed the fleet\nresumed group default\n"
     );
     assert_eq!(site.good(&["lock", "resume"]), "nothing was paused\n");
+    let is_keeper = |presence: &Presence| presence.identity.node == Pause::keeper();
+    site.wait_in_store("nothing of the pause is left", |fleet| {
+        !fleet.presences.iter().any(is_keeper)
+    });
 }
 
 #[test]

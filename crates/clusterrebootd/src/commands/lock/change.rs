@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Identity, Pause, Reply};
-use reboot_core::id::{Instance, MachineId, SessionId};
+use reboot_core::id::{GroupName, Instance, MachineId, SessionId};
 use reboot_core::write::Write;
 
 // === impl Desk ===
@@ -88,13 +88,16 @@ impl Desk<'_> {
             known_group(&fleet, group)?;
         }
         let mut lines = Vec::new();
-        if self.chosen.is_none() && fleet.pause.is_some() {
+        if let (None, Some(pause)) = (self.chosen, &fleet.pause) {
             commit(self.store, Write::pause_fleet(None, who(), now())).await?;
+            self.end_timer(pause).await;
             lines.push("resumed the fleet".to_owned());
         }
-        for (name, entry) in &fleet.groups {
-            if entry.group.pause.is_some() && self.chosen.is_none_or(|chosen| chosen == name) {
+        let meant = |name: &GroupName| self.chosen.is_none_or(|chosen| chosen == name);
+        for (name, entry) in fleet.groups.iter().filter(|(name, _)| meant(name)) {
+            if let Some(pause) = &entry.group.pause {
                 self.ask(name, Action::Resume { by: who() }).await?;
+                self.end_timer(pause).await;
                 lines.push(format!("resumed group {name}"));
             }
         }
@@ -104,6 +107,13 @@ impl Desk<'_> {
         lines.extend(self.still_stopped(&fleet));
         let text = lines.join("\n") + "\n";
         Ok(print_then(text.as_bytes(), ExitCode::Success))
+    }
+
+    /// Takes away what would have ended a pause; where that fails, it goes at its time.
+    async fn end_timer(&self, pause: &Pause) {
+        if let Some(session) = pause.session.clone() {
+            let _ = commit(self.store, Write::EndSession { session }).await;
+        }
     }
 
     /// What keeps nodes from going on all the same.
