@@ -15,7 +15,9 @@ pub(crate) fn words(entry: &GroupEntry, me: &NodeName, open_to: usize) -> String
         let holders = entry.group.holds.iter().map(holder);
         let foreign = entry.foreign.iter().map(foreign_holder);
         let all: Vec<String> = holders.chain(foreign).collect();
-        reasons.push(format!("every slot is taken by {}", listed(&all)));
+        if !all.is_empty() {
+            reasons.push(format!("every slot is taken by {}", listed(&all)));
+        }
     } else if open_to == 0 {
         let unfenced = entry.group.holds.iter().filter(|hold| !hold.fenced);
         let unfenced: Vec<String> = unfenced.map(holder).collect();

@@ -525,6 +525,11 @@ fn findings_name_who_holds_since_when_and_who_goes_first() {
         Findings::of(&fleet(entry), &settings).contention
     };
     assert_eq!(words(entry(1, &[]), 0), "");
+    assert_eq!(
+        words(entry(0, &[]), 0),
+        "",
+        "nobody takes what is not there"
+    );
     assert_eq!(words(entry(1, &["a"]), 0), "ahead in line: a");
     assert_eq!(
         words(entry(1, &["a", "b", "c", "d", "e", "f", "g", "me", "h"]), 0),

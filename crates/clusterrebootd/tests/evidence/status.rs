@@ -205,6 +205,13 @@ fn status_names_who_holds_in_which_phase_and_since_when() {
         let (_, at) = ran.stdout.split_once(holder).unwrap_or_default();
         assert!(at.starts_with(minute), "{minute}: {}", ran.stdout);
     }
+    machine.touch("kill-switch");
+    let ran = machine.run(&["status"]);
+    assert_eq!(ran.code, 5);
+    let also = "also: lock_unavailable - every slot is taken by n1 (rebooting, holds since ";
+    assert!(ran.stdout.contains(also), "{}", ran.stdout);
+    let ran = machine.run(&["status", "--skip-lock"]);
+    assert!(!ran.stdout.contains("every slot"), "{}", ran.stdout);
 }
 
 #[test]

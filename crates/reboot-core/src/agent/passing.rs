@@ -297,9 +297,21 @@ impl Turn<'_> {
             true => self.join_line(),
             false => self.leave_line(),
         }
-        if let Some(report) = Report::blocked(blockers) {
+        if let Some(report) = Report::blocked(self.and_contention(blockers)) {
             self.finish(report);
         }
+    }
+
+    /// A diagnostic pass that is blocked says who holds and who goes first, too: it names every
+    /// reason. A daemon says that once it waits for nothing else.
+    fn and_contention(&self, mut blockers: Vec<Blocker>) -> Vec<Blocker> {
+        let mode = &self.agent.settings.mode;
+        let findings = self.agent.evidence.findings();
+        let findings = findings.filter(|found| !found.contention.is_empty());
+        if let Some(found) = findings.filter(|_| !mode.is_daemon() && !mode.skips_lock()) {
+            blockers.extend(contended(found).blockers);
+        }
+        blockers
     }
 
     /// Whether the record has a hold of this node that the agent does not know: of a request that
