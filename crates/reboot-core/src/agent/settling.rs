@@ -192,8 +192,9 @@ impl Turn<'_> {
                 };
                 let error = format!(
                     "the store shows epoch {epoch}, generation {generation}, but epoch {}, \
-                     generation {} was seen: it lost commits. Restore it with `store restore`, \
-                     which starts a new epoch{remedy}",
+                     generation {} was seen: it lost commits. Begin a new epoch: with \
+                     `clusterrebootd store new-epoch` on etcd, with `store restore` on the \
+                     embedded store{remedy}",
                     seen.0, seen.1
                 );
                 self.tell(News::Trouble {

@@ -312,7 +312,11 @@ fn a_store_put_back_to_an_older_state_is_refused() {
     assert_eq!(world.machines[0].outcome(), Some(Outcome::LockUnavailable));
     let report = world.machines[0].agent.as_ref().unwrap().report.clone();
     let message = report.unwrap().message;
-    for part in ["lost commits", "`clusterrebootd lock set-max 1 --group"] {
+    for part in [
+        "lost commits",
+        "store new-epoch` on etcd",
+        "`clusterrebootd lock set-max 1 --group",
+    ] {
         assert!(message.contains(part), "{part}: {message}");
     }
 }
