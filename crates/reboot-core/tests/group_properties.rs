@@ -156,7 +156,6 @@ fn action(draw: &Draw, group: &Group) -> Action {
     };
     let boot = BootIdentity::of_boot(format!("boot-{}", draw.boot));
     let hook = || Undo::of(["10-drain".to_owned()]);
-    let by = "operator".to_owned();
     match draw.verb {
         0 | 1 => Action::Claim(Claim {
             identity: identity(draw.node, draw.run, draw.boot),
@@ -208,19 +207,24 @@ fn action(draw: &Draw, group: &Group) -> Action {
         9 if draw.choice < 4 => Action::Steady {
             node: node(draw.node),
         },
-        _ => match draw.choice {
-            0 => Action::Break {
-                number: owner.number,
-                by,
-                reason: "gone".to_owned(),
-            },
-            1 => Action::SetMax {
-                max: u32::from(draw.expects),
-                by,
-            },
-            2 => Action::Pause(pause("the group")),
-            _ => Action::Resume { by },
+        _ => operators_action(draw, owner.number),
+    }
+}
+
+fn operators_action(draw: &Draw, number: u64) -> Action {
+    let by = "operator".to_owned();
+    match draw.choice {
+        0 => Action::Break {
+            number,
+            by,
+            reason: "gone".to_owned(),
         },
+        1 => Action::SetMax {
+            max: u32::from(draw.expects),
+            by,
+        },
+        2 => Action::Pause(pause("the group")),
+        _ => Action::Resume { by },
     }
 }
 
