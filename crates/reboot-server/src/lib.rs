@@ -11,6 +11,7 @@ pub mod desk;
 pub mod fleetlock;
 mod health;
 mod kind;
+mod page;
 pub mod news;
 mod peer;
 mod reading;

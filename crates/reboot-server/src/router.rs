@@ -1,17 +1,23 @@
 //! Every route, in one place.
 
 use crate::desk::Desk;
-use crate::{fleetlock, health};
+use crate::wire::{self, Wire};
+use crate::{fleetlock, health, page};
 use axum::Router;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// All routes under the settings' prefix. There is no redirect among them.
+/// All routes under the settings' prefix. There is no redirect among them. Call it inside a tokio
+/// runtime.
 pub fn router(desk: Arc<Desk>) -> Router {
-    let prefix = desk.settings().base_path.as_str().to_owned();
+    let settings = desk.settings();
+    let prefix = settings.base_path.as_str().to_owned();
+    let wire = Wire::open(desk.view().clone(), settings.limits.clone(), desk.closing());
     let routes = Router::new()
         .merge(fleetlock::routes())
-        .merge(health::routes());
+        .merge(health::routes())
+        .merge(page::routes())
+        .merge(wire::routes(wire));
     let all = match prefix.is_empty() {
         true => routes,
         false => Router::new().nest(&prefix, routes),

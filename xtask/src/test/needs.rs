@@ -58,6 +58,21 @@ const NEEDS: &[Need] = &[
         why: "has the kernel end what a test started when the test is gone",
     },
     Need {
+        program: "chromium",
+        packages: &["chromium"],
+        why: "shows the dashboard as people see it",
+    },
+    Need {
+        program: "node",
+        packages: &["nodejs"],
+        why: "looks at the dashboard through the browser",
+    },
+    Need {
+        program: "npm",
+        packages: &["npm"],
+        why: "installs the accessibility rules that the dashboard is judged by",
+    },
+    Need {
         program: "script",
         packages: &["bsdutils"],
         why: "gives the binary a terminal",

@@ -1,0 +1,126 @@
+//! The dashboard: one page from the binary, readable without JavaScript and live with it. It
+//! shows what the newest look showed; nothing on it is fetched from anywhere else.
+
+mod board;
+mod history;
+mod week;
+mod words;
+
+use crate::desk::Desk;
+use crate::view::Seen;
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use board::Board;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// For how long a page that waits for news is held.
+const HELD: Duration = Duration::from_secs(25);
+/// Nothing from elsewhere, no frame around it, no script but its own.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+                      connect-src 'self'; img-src 'self' data:; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+const STYLE: &str = include_str!("assets/board.css");
+const SCRIPT: &str = include_str!("assets/board.js");
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    base: &'a str,
+    board: &'a Board,
+}
+
+#[derive(Template)]
+#[template(path = "board.html")]
+struct Fragment<'a> {
+    board: &'a Board,
+}
+
+/// What the page has seen already.
+#[derive(Deserialize)]
+struct Known {
+    seen: Option<u64>,
+}
+
+/// `/`, the part of it that changes, and what it is drawn with.
+pub(crate) fn routes() -> Router<Arc<Desk>> {
+    Router::new()
+        .route("/", get(page))
+        .route("/board", get(fragment))
+        .route("/assets/board.css", get(style))
+        .route("/assets/board.js", get(script))
+}
+
+async fn page(State(desk): State<Arc<Desk>>) -> Response {
+    let board = look(&desk).await;
+    let settings = desk.settings();
+    let page = Page {
+        base: settings.base_path.as_str(),
+        board: &board,
+    };
+    html(page.render())
+}
+
+/// The board alone, as soon as it differs from what the page has; 204 when nothing happened for
+/// a while.
+async fn fragment(State(desk): State<Arc<Desk>>, Query(known): Query<Known>) -> Response {
+    if let Some(seen) = known.seen {
+        let mut looks = desk.view().looks();
+        let is_news = |look: &Seen| look.as_ref().map_or(0, |sight| sight.fleet.revision) != seen;
+        if timeout(HELD, looks.wait_for(is_news)).await.is_err() {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+    }
+    let board = look(&desk).await;
+    html(Fragment { board: &board }.render())
+}
+
+async fn look(desk: &Desk) -> Board {
+    Board::of(desk, Timestamp::now()).await
+}
+
+async fn style() -> Response {
+    asset("text/css; charset=utf-8", STYLE)
+}
+
+async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    let age = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    guarded(([kind, age], text).into_response())
+}
+
+fn html(text: askama::Result<String>) -> Response {
+    let Ok(text) = text else {
+        let text = "the page cannot be drawn: report this\n";
+        return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
+    };
+    let mut response = guarded(Html(text).into_response());
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let all: [(HeaderName, &'static str); 3] = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in all {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,217 @@
+//! The board: what it says, and how it looks in a real browser.
+
+// A test fails best where it fails, and its functions need no documentation.
+#![allow(clippy::unwrap_used, missing_docs)]
+// The kit serves other tests too.
+#![allow(dead_code)]
+// Where programs are, and where pictures go, is told by the environment.
+#![allow(clippy::disallowed_methods)]
+
+#[path = "../server/kit.rs"]
+mod kit;
+
+mod fleet;
+
+use kit::{House, of_max};
+use reboot_core::id::GroupName;
+use reboot_core::window::{Window, Windows};
+use reboot_server::settings::ServerSettings;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+
+fn settings() -> ServerSettings {
+    let mut settings = of_max(3);
+    let rules = settings.groups.get_mut(&GroupName::default()).unwrap();
+    rules.windows = Windows {
+        allow: vec![Window::parse("Sat,Sun 02:00-05:00").unwrap()],
+        deny: Vec::new(),
+    };
+    settings
+}
+
+async fn furnished() -> House {
+    let house = House::open(settings()).await;
+    fleet::move_in(&*house.store).await;
+    house.desk.view().fresh().await.unwrap();
+    house
+}
+
+async fn get(house: &House, path: &str) -> kit::Answer {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: server\r\n\r\n");
+    house.ask(request.as_bytes()).await
+}
+
+#[tokio::test]
+async fn the_board_tells_who_reboots_who_waits_and_why() {
+    let house = furnished().await;
+    let page = get(&house, "/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.head.contains("default-src 'none'"), "{}", page.head);
+    for told in [
+        "node-a did not come back in time (group default, rebooting)",
+        "clusterrebootd lock unlock node-a",
+        "node-f is unhealthy: the disk smells (monitor)",
+        "clusterrebootd fleet forget node-g",
+        "0 of 3 slots free, 2 waiting",
+        "978a225b3d7b40e9acd7ce9b62f68444",
+        "a peer is unhealthy: node-f",
+        "02:00 to 05:00",
+        "took a slot and may reboot now",
+        "kernel-6.18.2",
+    ] {
+        assert!(page.body.contains(told), "{told}: {}", page.body);
+    }
+    let worst = page.body.find("node-a did not").unwrap();
+    assert!(worst < page.body.find("node-f is unhealthy").unwrap());
+}
+
+#[tokio::test]
+async fn what_a_node_says_cannot_become_markup() {
+    let house = House::open(settings()).await;
+    for write in fleet::claim("<script>alert(1)", 1) {
+        house.store.write(write).await.unwrap();
+    }
+    house.desk.view().fresh().await.unwrap();
+    let page = get(&house, "/").await;
+    assert!(!page.body.contains("<script>alert"), "{}", page.body);
+    assert!(
+        page.body.contains("&#60;script&#62;alert(1)"),
+        "{}",
+        page.body
+    );
+}
+
+#[tokio::test]
+async fn the_board_is_drawn_anew_when_something_happened() {
+    let house = furnished().await;
+    let seen = house.desk.view().newest().unwrap().fleet.revision;
+    let path = format!("/board?seen={seen}");
+    let (board, ()) = tokio::join!(get(&house, &path), async {
+        for write in fleet::claim("node-new", 0) {
+            // Every slot is taken: only the lease is news.
+            let _ = house.store.write(write).await;
+        }
+    });
+    assert_eq!(board.status, 200);
+    assert!(!board.body.contains("<html"), "{}", board.body);
+    assert_eq!(get(&house, "/board?seen=x").await.status, 400);
+}
+
+/// What the browser found.
+fn in_a_browser(url: &str, pictures: &Path, watching: impl FnOnce()) -> Value {
+    let check = browser_folder();
+    let mut child = Command::new("node")
+        .arg(check.join("check.mjs"))
+        .args([url, &pictures.to_string_lossy(), &chromium()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("node runs: install the package nodejs");
+    let (tell, told) = mpsc::sync_channel(1);
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let reader = std::thread::spawn(move || {
+        let mut rest = String::new();
+        for line in stderr.lines().map_while(Result::ok) {
+            match line.as_str() {
+                "WATCHING" => drop(tell.try_send(())),
+                other => rest += &format!("{other}\n"),
+            }
+        }
+        rest
+    });
+    if told.recv().is_ok() {
+        watching();
+    }
+    let mut found = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut found)
+        .unwrap();
+    let complaints = reader.join().unwrap();
+    assert!(child.wait().unwrap().success(), "{complaints}");
+    serde_json::from_str(&found).unwrap()
+}
+
+fn chromium() -> String {
+    let path = std::env::var_os("PATH").unwrap();
+    let mut files = std::env::split_paths(&path).map(|it| it.join("chromium"));
+    let found = files.find(|it| it.exists());
+    let found = found.expect("the program chromium: install the package chromium");
+    found.to_string_lossy().into_owned()
+}
+
+/// The check with what it needs, installed once.
+fn browser_folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("board-check");
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/browser");
+    for file in ["package.json", "package-lock.json", "check.mjs"] {
+        std::fs::copy(source.join(file), folder.join(file)).unwrap();
+    }
+    let install = [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--silent",
+    ];
+    let npm = Command::new("npm")
+        .args(install)
+        .current_dir(&folder)
+        .status();
+    assert!(npm.expect("npm runs: install the package npm").success());
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_board_is_good_for_everybody() {
+    let house = furnished().await;
+    let pictures = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("CLUSTERREBOOTD_TEST_PICTURES").map(PathBuf::from);
+    let folder = kept.unwrap_or_else(|| pictures.path().to_owned());
+    let url = format!("http://{}/", house.address);
+    let store = house.store.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let found = tokio::task::spawn_blocking(move || {
+        in_a_browser(&url, &folder, || {
+            for write in fleet::joining("node-new") {
+                runtime.block_on(store.write(write)).unwrap();
+            }
+        })
+    });
+    let found = found.await.unwrap();
+    assert_eq!(found["violations"], serde_json::json!([]), "{found:#}");
+    assert_eq!(found["elsewhere"], serde_json::json!([]), "{found:#}");
+    assert_eq!(found["complaints"], serde_json::json!([]), "{found:#}");
+    for scheme in ["light", "dark"] {
+        let width = |at: &str| {
+            found["sideways"][format!("board-{scheme}-{at}")]
+                .as_u64()
+                .unwrap()
+        };
+        assert!(width("360") <= 360 && width("1100") <= 1100, "{found:#}");
+    }
+    assert_eq!(
+        found["steps"]["wanted"], found["steps"]["reached"],
+        "{found:#}"
+    );
+    assert!(
+        found["plain"]
+            .as_str()
+            .unwrap()
+            .contains("node-a did not come back")
+    );
+    assert!(
+        found["live"].as_str().unwrap().starts_with("live, as of "),
+        "{found:#}"
+    );
+    assert_eq!(
+        found["stillClosed"], true,
+        "a fold that was closed stays closed"
+    );
+}
