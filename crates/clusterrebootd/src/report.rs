@@ -90,6 +90,15 @@ fn printable(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
+/// Both numbers of slots, where the group has others than the configuration names.
+pub(crate) fn other_max_text(group: &GroupName, max: u32, written: u32) -> String {
+    let lock = Called::now().lock();
+    format!(
+        "group {group} has {max} slots, this configuration says {written}: the group's number \
+         counts; `{lock} set-max {written} --group {group}` changes it, or mend the file"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,13 +120,4 @@ mod tests {
             format!("{head}\n    one\n    \\u{{1b}}[2Jtwo\n")
         );
     }
-}
-
-/// Both numbers of slots, where the group has others than the configuration names.
-pub(crate) fn other_max_text(group: &GroupName, max: u32, written: u32) -> String {
-    let lock = Called::now().lock();
-    format!(
-        "group {group} has {max} slots, this configuration says {written}: the group's number \
-         counts; `{lock} set-max {written} --group {group}` changes it, or mend the file"
-    )
 }
