@@ -11,7 +11,6 @@ pub mod desk;
 pub mod fleetlock;
 mod health;
 mod kind;
-mod page;
 pub mod news;
 mod peer;
 mod reading;
@@ -19,6 +18,7 @@ mod router;
 mod serve;
 pub mod settings;
 pub mod view;
+pub mod wire;
 pub mod wire;
 
 pub use kind::{KINDS, Kind, Refused};

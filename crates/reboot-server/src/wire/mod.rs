@@ -39,7 +39,7 @@ pub struct Wire {
     view: Arc<View>,
     watch: Arc<Watch>,
     limits: Limits,
-    closing: channel::Sender<bool>,
+    closing: channel::Receiver<bool>,
     follower: JoinHandle<()>,
 }
 
@@ -61,22 +61,18 @@ struct HistoryQuery {
 
 impl Wire {
     /// The verbs of the store behind this view, which somebody else keeps new
-    /// ([`View::follow`]). Call it inside a tokio runtime.
-    pub fn open(view: Arc<View>, limits: Limits) -> Arc<Self> {
+    /// ([`View::follow`]). Once `closing` is true every wait ends: who waits asks again, elsewhere
+    /// or later. Call it inside a tokio runtime.
+    pub fn open(view: Arc<View>, limits: Limits, closing: channel::Receiver<bool>) -> Arc<Self> {
         let watch = Arc::new(Watch::new(view.clone()));
         let follower = tokio::spawn(follow(view.clone(), Arc::downgrade(&watch)));
         Arc::new(Self {
             view,
             watch,
             limits,
-            closing: channel::Sender::new(false),
+            closing,
             follower,
         })
-    }
-
-    /// Ends every wait: who waits asks again, elsewhere or later.
-    pub fn close(&self) {
-        self.closing.send_replace(true);
     }
 
     /// How many wait for a change.
@@ -89,10 +85,10 @@ impl Wire {
         let changed = self.watch.changed(&question.interest, question.seen, mark);
         let secs = question.hold_secs.unwrap_or(HOLD_SECS_MAX);
         let hold = Duration::from_secs(secs.min(HOLD_SECS_MAX));
-        let mut closing = self.closing.subscribe();
+        let mut closing = self.closing.clone();
         tokio::select! {
             changed = timeout(hold, changed) => changed.map_or(Ok(false), |it| it.map(|()| true)),
-            _ = closing.wait_for(|closing| *closing) => Ok(false),
+            Ok(_) = closing.wait_for(|closing| *closing) => Ok(false),
         }
     }
 }

@@ -238,7 +238,7 @@ async fn a_server_that_ends_lets_go_of_those_who_wait() {
     while server.wire.waiting() < 1 {
         tokio::task::yield_now().await;
     }
-    server.wire.close();
+    server.closing.send_replace(true);
     let mut buffer = [0; 4096];
     let length = timeout(PATIENCE, held.0.read(&mut buffer)).await.unwrap();
     let text = str::from_utf8(&buffer[..length.unwrap()]).unwrap();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A server; it ends with this.
@@ -19,6 +20,8 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     /// The verbs it serves.
     pub(crate) wire: Arc<Wire>,
+    /// Turns true when the server is about to end.
+    pub(crate) closing: watch::Sender<bool>,
     _tasks: JoinSet<()>,
 }
 
@@ -60,7 +63,8 @@ impl Served {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let view = Arc::new(View::open(store).await);
-        let wire = Wire::open(view.clone(), limits());
+        let closing = watch::Sender::new(false);
+        let wire = Wire::open(view.clone(), limits(), closing.subscribe());
         let routes = wire::routes::<()>(wire.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { view.follow().await });
@@ -68,6 +72,7 @@ impl Served {
         Self {
             address,
             wire,
+            closing,
             _tasks: tasks,
         }
     }
