@@ -11,6 +11,7 @@ pub mod desk;
 pub mod fleetlock;
 mod health;
 mod kind;
+mod page;
 pub mod news;
 mod peer;
 mod reading;
@@ -18,7 +19,6 @@ mod router;
 mod serve;
 pub mod settings;
 pub mod view;
-pub mod wire;
 pub mod wire;
 
 pub use kind::{KINDS, Kind, Refused};

@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::wire::{self, Wire};
-use crate::{fleetlock, health};
+use crate::{fleetlock, health, page};
 use axum::Router;
 use http::StatusCode;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
     let routes = Router::new()
         .merge(fleetlock::routes())
         .merge(health::routes())
+        .merge(page::routes())
         .merge(wire::routes(wire));
     let all = match prefix.is_empty() {
         true => routes,

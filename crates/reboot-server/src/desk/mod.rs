@@ -3,30 +3,25 @@
 
 mod callers;
 mod judge;
-mod reconcile;
 mod room;
 
 use crate::clock::time_of_day;
 use crate::kind::{Kind, Refused};
-use crate::metrics::Figures;
 use crate::news::{News, Observer};
 use crate::peer::Peer;
 use crate::settings::{GroupRules, ServerSettings};
 use crate::view::View;
 use callers::{Call, Callers};
 use judge::{Obstacle, guest, judge};
-use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Refusal, Reply, Request};
 use reboot_core::id::{GroupName, NodeName, RequestId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
-pub use room::Waiting;
 use room::{Place, Room};
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How often a write whose answer was lost is asked again before the client is told.
@@ -71,10 +66,6 @@ pub struct Desk {
     /// With thresholds, one admission after the other: each sees the one before.
     thresholds: tokio::sync::Mutex<()>,
     observer: Arc<dyn Observer>,
-    figures: Figures,
-    /// Whether a record may have other slots than the settings say.
-    unreconciled: AtomicBool,
-    reloaded: Notify,
     closing: watch::Sender<bool>,
 }
 
@@ -90,9 +81,6 @@ impl Desk {
             room: Room::default(),
             thresholds: tokio::sync::Mutex::default(),
             observer,
-            figures: Figures::default(),
-            unreconciled: AtomicBool::new(true),
-            reloaded: Notify::new(),
             closing: watch::Sender::new(false),
         }
     }
@@ -115,9 +103,6 @@ impl Desk {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *place = Arc::new(settings);
-        drop(place);
-        self.unreconciled.store(true, Ordering::SeqCst);
-        self.reloaded.notify_one();
     }
 
     /// Ends every wait, with an answer that says why.
@@ -125,24 +110,9 @@ impl Desk {
         self.closing.send_replace(true);
     }
 
-    /// Turns true when the waits end.
-    pub fn closing(&self) -> watch::Receiver<bool> {
-        self.closing.subscribe()
-    }
-
-    /// The requests that wait for a slot, by group.
-    pub fn waiting(&self) -> Vec<Waiting> {
+    /// How many requests wait for a slot, by group.
+    pub fn waiting(&self) -> Vec<(GroupName, usize)> {
         self.room.waiting()
-    }
-
-    /// What it has counted.
-    pub(crate) fn figures(&self) -> &Figures {
-        &self.figures
-    }
-
-    fn tell(&self, news: &News<'_>) {
-        self.figures.told(news);
-        self.observer.told(news);
     }
 
     /// Gives the client a slot, once and for all: when this answers well the hold is committed.
@@ -151,10 +121,8 @@ impl Desk {
     /// # Errors
     /// Why not, or why not yet.
     pub async fn admit(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
-        let start = Instant::now();
         let answer = self.admit_or_wait(wish).await;
-        self.figures.lock_took(start.elapsed());
-        self.tell(&match &answer {
+        self.observer.told(&match &answer {
             Ok(number) => News::Admitted {
                 wish,
                 number: *number,
@@ -266,7 +234,6 @@ impl Desk {
         id: &NodeName,
         peer: &Peer,
     ) -> Result<bool, Refused> {
-        let start = Instant::now();
         let call = self.callers.enter(id);
         call.end_others();
         let turn = call.turn().await;
@@ -293,8 +260,7 @@ impl Desk {
         if released == Ok(true) {
             self.room.wake(group, 1);
         }
-        self.figures.unlock_took(start.elapsed());
-        self.tell(&News::Steady {
+        self.observer.told(&News::Steady {
             group,
             id,
             peer,
@@ -306,24 +272,15 @@ impl Desk {
     /// Wakes those who wait, whenever a look shows a free slot; for ever.
     pub async fn follow(&self) {
         let mut looks = self.view.looks();
-        loop {
-            self.reconcile().await;
-            if let Ok(sight) = looks.borrow_and_update().clone() {
-                self.wake_all(&sight.fleet);
+        while looks.changed().await.is_ok() {
+            let Ok(sight) = looks.borrow_and_update().clone() else {
+                continue;
+            };
+            for (group, waiting) in self.room.waiting() {
+                let entry = sight.fleet.groups.get(&group);
+                let free = entry.map_or(waiting, |entry| entry.free());
+                self.room.wake(&group, free.min(waiting));
             }
-            tokio::select! {
-                // The sender lives as long as the view.
-                _ = looks.changed() => {}
-                () = self.reloaded.notified() => {}
-            }
-        }
-    }
-
-    fn wake_all(&self, fleet: &Fleet) {
-        for Waiting { group, count, .. } in self.room.waiting() {
-            let entry = fleet.groups.get(&group);
-            let free = entry.map_or(count, |entry| entry.free());
-            self.room.wake(&group, free.min(count));
         }
     }
 
