@@ -12,6 +12,7 @@ use crate::report::{detector_json, other_max_text, script_json};
 use jiff::Timestamp;
 use reboot_agent::{Errand, Observer};
 use reboot_core::agent::{Agent, Ending, Half, News, ScriptPhase, Stage, Step};
+use reboot_core::id::GroupName;
 use reboot_core::need::Detection;
 use reboot_core::outcome::{Outcome, Report};
 use reboot_core::policy::Standing;
@@ -118,19 +119,8 @@ impl Observer for Teller {
                 group,
                 max,
                 written,
-            } => {
-                let text = other_max_text(group, *max, *written);
-                let fields = json!({"group": group, "max": max, "max_in_configuration": written});
-                self.warn(Event::ConfigWarning, &text, fields);
-            }
-            News::Trouble { what, error } => {
-                let fields = json!({"what": what, "error": error});
-                self.warn(
-                    Event::InternalError,
-                    &format!("could not {what}: {error}"),
-                    fields,
-                );
-            }
+            } => self.other_max(group, *max, *written),
+            News::Trouble { what, error } => self.trouble(what, error),
             News::Reloaded(Ok(())) => {
                 self.info(
                     Event::ConfigReloaded,
@@ -200,6 +190,18 @@ impl Observer for Teller {
 // === impl Teller: one method an event ===
 
 impl Teller {
+    fn other_max(&self, group: &GroupName, max: u32, written: u32) {
+        let text = other_max_text(group, max, written);
+        let fields = json!({"group": group, "max": max, "max_in_configuration": written});
+        self.warn(Event::ConfigWarning, &text, fields);
+    }
+
+    fn trouble(&self, what: &str, error: &str) {
+        let fields = json!({"what": what, "error": error});
+        let message = format!("could not {what}: {error}");
+        self.warn(Event::InternalError, &message, fields);
+    }
+
     fn kill_switch(&self, half: Half, result: &Result<bool, String>) {
         let switch = match result {
             Ok(true) => Switch::Active,
