@@ -364,3 +364,21 @@ async fn a_watch_that_waits_sends_next_to_nothing() {
         began.elapsed()
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_leader_gives_a_lease_its_full_time_again() {
+    let etcd = Etcd::cluster(3, &LabOptions::default()).await.unwrap();
+    let client = client(&etcd.endpoints());
+    client.grant(7, 60).await.unwrap();
+    let left = || async {
+        client
+            .time_to_live(7)
+            .await
+            .unwrap()
+            .unwrap()
+            .remaining_secs
+    };
+    until("some of its time is over", || async { left().await < 58 }).await;
+    etcd.move_leader().await.unwrap();
+    assert!(left().await >= 58, "{} s are left", left().await);
+}
