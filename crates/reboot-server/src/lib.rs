@@ -8,6 +8,7 @@
 
 mod clock;
 pub mod desk;
+mod fleet_api;
 pub mod fleetlock;
 mod health;
 mod kind;

@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::wire::{self, Wire};
-use crate::{fleetlock, health, page};
+use crate::{fleet_api, fleetlock, health, page};
 use axum::Router;
 use http::StatusCode;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .merge(fleetlock::routes())
         .merge(health::routes())
         .merge(page::routes())
+        .merge(fleet_api::routes())
         .merge(wire::routes(wire));
     let all = match prefix.is_empty() {
         true => routes,

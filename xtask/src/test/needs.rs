@@ -73,6 +73,11 @@ const NEEDS: &[Need] = &[
         why: "installs the accessibility rules that the dashboard is judged by",
     },
     Need {
+        program: "pip3",
+        packages: &["python3-pip"],
+        why: "installs the tester that reads the server's OpenAPI document",
+    },
+    Need {
         program: "script",
         packages: &["bsdutils"],
         why: "gives the binary a terminal",

@@ -154,7 +154,12 @@ impl House {
 
     /// How many requests wait.
     pub(crate) fn waiters(&self) -> usize {
-        self.desk.waiting().iter().map(|(_, count)| count).sum()
+        self.desk.waiting().iter().map(|it| it.count).sum()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: s\r\n\r\n");
+        self.ask(request.as_bytes()).await
     }
 
     /// Who holds in the group `default`, by the store itself.
@@ -177,6 +182,21 @@ impl Line {
         // A server that refuses a body before its end may have closed already.
         let _ = self.stream.write_all(request).await;
         self.answer().await.expect("an answer")
+    }
+
+    /// Reads until a text has arrived; answers all that has.
+    #[allow(dead_code)] // streams are the fleet API's, whose tests use this kit too
+    pub(crate) async fn until(&mut self, text: &str) -> String {
+        let read = async {
+            loop {
+                let all = String::from_utf8_lossy(&self.read).into_owned();
+                if all.contains(text) {
+                    return all;
+                }
+                assert!(self.read_more().await, "{text:?} never came: {all}");
+            }
+        };
+        timeout(PATIENCE, read).await.expect("in time")
     }
 
     /// The next answer; none when the server closes the connection instead.

@@ -1,0 +1,301 @@
+//! The documents of the fleet API.
+
+use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
+use reboot_core::group::{Cooldown, HistoryEntry, Hold, Pause};
+use reboot_core::id::{GroupName, NodeName};
+use reboot_core::policy::Standing;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// The whole fleet.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FleetView {
+    /// Grows with every change.
+    revision: u64,
+    /// The fleet's pause.
+    pause: Option<PauseView>,
+    groups: Vec<GroupView>,
+    nodes: Vec<NodeView>,
+}
+
+/// A group: its slots, who holds, who waits.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GroupView {
+    name: String,
+    /// Slots; 0 lets nobody go.
+    max: u32,
+    /// Slots that nobody takes.
+    free: usize,
+    pause: Option<PauseView>,
+    cooldown: Option<CooldownView>,
+    holds: Vec<HoldView>,
+    /// First come, first served.
+    waiting: Vec<TicketView>,
+}
+
+/// An operator's stop.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PauseView {
+    by: String,
+    reason: String,
+    /// When it ends by itself; null is when it is resumed.
+    until: Option<String>,
+}
+
+/// A cooldown that runs.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CooldownView {
+    /// Whose reboot started it.
+    node: String,
+    started_at: String,
+    duration_sec: u64,
+    left_sec: u64,
+}
+
+/// Who holds a slot.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HoldView {
+    /// What names it: unlock by this.
+    number: u64,
+    node: String,
+    machine_id: String,
+    /// `claimed`, `draining`, `rebooting` or `returned`.
+    phase: String,
+    /// RFC 3339.
+    since: String,
+    /// The boot in which it was claimed.
+    boot: String,
+    /// Whether it did not come back in time.
+    overdue: bool,
+    /// What it speaks when no agent of ours is there: `fleetlock`, `lock-api`.
+    guest: Option<String>,
+}
+
+/// Who waits.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TicketView {
+    /// 1 is the first.
+    place: usize,
+    node: String,
+    /// RFC 3339.
+    since: String,
+    /// What keeps it, in its own words.
+    waiting_for: Vec<String>,
+}
+
+/// A node.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NodeView {
+    node: String,
+    group: String,
+    machine_id: String,
+    boot: String,
+    /// `healthy`, `unhealthy`, `down`, `overdue` or `stale`.
+    standing: String,
+    /// Why it is not healthy, in its own words.
+    reason: String,
+    activity: String,
+    /// Why it wants a reboot, when it does.
+    need: Option<String>,
+    waiting_for: Vec<String>,
+    /// RFC 3339.
+    reported_at: String,
+}
+
+/// A line of a group's history.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HistoryView {
+    /// RFC 3339.
+    at: String,
+    event: String,
+    node: Option<String>,
+    number: Option<u64>,
+    detail: String,
+}
+
+/// How many slots a group is to have.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MaxWish {
+    /// 0 lets nobody go.
+    #[schema(minimum = 0, maximum = 1000)]
+    #[serde(deserialize_with = "whole")]
+    pub(super) max: u32,
+}
+
+/// The slots before and after.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MaxChanged {
+    pub(super) old: u32,
+    pub(super) new: u32,
+}
+
+/// A wish to stop.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseWish {
+    /// Why; every node shows it.
+    #[schema(max_length = 1000, pattern = "\\S")]
+    pub(super) reason: String,
+    /// When it ends by itself, RFC 3339.
+    #[schema(format = DateTime)]
+    pub(super) until: Option<String>,
+}
+
+/// A wish to end a hold.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UnlockWish {
+    /// Why; it stands in the history.
+    #[schema(max_length = 1000, pattern = "\\S")]
+    pub(super) reason: String,
+}
+
+/// A whole number, however JSON spells it: `2.0` is 2.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    match is_whole {
+        true => Ok(number as u32),
+        false => Err(D::Error::custom(format!(
+            "{number} is not a whole number from 0"
+        ))),
+    }
+}
+
+// === from what the store shows ===
+
+impl FleetView {
+    pub(super) fn of(fleet: &Fleet) -> Self {
+        Self {
+            revision: fleet.revision,
+            pause: fleet.pause.as_ref().map(PauseView::of),
+            groups: groups(fleet),
+            nodes: nodes(fleet),
+        }
+    }
+}
+
+pub(super) fn groups(fleet: &Fleet) -> Vec<GroupView> {
+    let groups = fleet.groups.iter();
+    groups
+        .map(|(name, entry)| GroupView::of(fleet, name, entry))
+        .collect()
+}
+
+pub(super) fn nodes(fleet: &Fleet) -> Vec<NodeView> {
+    let nodes = fleet.nodes.iter();
+    nodes
+        .map(|(name, entry)| NodeView::of(fleet, name, entry))
+        .collect()
+}
+
+impl GroupView {
+    pub(super) fn of(fleet: &Fleet, name: &GroupName, entry: &GroupEntry) -> Self {
+        let told = |node: &NodeName| {
+            fleet
+                .nodes
+                .get(node)
+                .map(|it| it.record.waiting_for.clone())
+        };
+        let tickets = (1..).zip(entry.line.tickets());
+        Self {
+            name: name.to_string(),
+            max: entry.group.max,
+            free: entry.free(),
+            pause: entry.group.pause.as_ref().map(PauseView::of),
+            cooldown: entry.cooldown.as_ref().map(CooldownView::of),
+            holds: entry
+                .group
+                .holds
+                .iter()
+                .map(|hold| HoldView::of(entry, hold))
+                .collect(),
+            waiting: tickets
+                .map(|(place, ticket)| TicketView {
+                    place,
+                    node: ticket.node.to_string(),
+                    since: ticket.since.clone(),
+                    waiting_for: told(&ticket.node).unwrap_or_default(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl PauseView {
+    fn of(pause: &Pause) -> Self {
+        Self {
+            by: pause.by.clone(),
+            reason: pause.reason.clone(),
+            until: pause.until.clone(),
+        }
+    }
+}
+
+impl CooldownView {
+    fn of(cooldown: &Cooldown) -> Self {
+        Self {
+            node: cooldown.node.to_string(),
+            started_at: cooldown.started_at.clone(),
+            duration_sec: cooldown.duration_secs,
+            left_sec: cooldown.remaining_ms.div_ceil(1000),
+        }
+    }
+}
+
+impl HoldView {
+    fn of(entry: &GroupEntry, hold: &Hold) -> Self {
+        Self {
+            number: hold.number,
+            node: hold.node.to_string(),
+            machine_id: hold.machine_id.to_string(),
+            phase: hold.phase.to_string(),
+            since: hold.acquired_at.clone(),
+            boot: hold.boot.to_string(),
+            overdue: entry.is_overdue(hold),
+            guest: hold.guest.clone(),
+        }
+    }
+}
+
+impl NodeView {
+    pub(super) fn of(fleet: &Fleet, name: &NodeName, entry: &NodeEntry) -> Self {
+        let record = &entry.record;
+        Self {
+            node: name.to_string(),
+            group: record.group.to_string(),
+            machine_id: record.machine_id.to_string(),
+            boot: record.boot.to_string(),
+            standing: standing(&fleet.standing(name)).to_owned(),
+            reason: record.health.reason.clone(),
+            activity: record.activity.clone(),
+            need: record.need.clone(),
+            waiting_for: record.waiting_for.clone(),
+            reported_at: record.reported_at.clone(),
+        }
+    }
+}
+
+fn standing(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Healthy => "healthy",
+        Standing::Unhealthy { .. } => "unhealthy",
+        Standing::Down => "down",
+        Standing::Overdue => "overdue",
+        Standing::Stale => "stale",
+    }
+}
+
+impl From<HistoryEntry> for HistoryView {
+    fn from(entry: HistoryEntry) -> Self {
+        Self {
+            at: entry.at,
+            event: entry.event,
+            node: entry.node.map(String::from),
+            number: entry.number,
+            detail: entry.detail,
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The fleet API: what it shows, what it does, and what a schema-driven tester makes of it.
+
+// A test fails best where it fails, and its functions need no documentation.
+#![allow(clippy::unwrap_used, missing_docs)]
+// The kit and the fleet serve other tests too.
+#![allow(dead_code)]
+
+#[path = "../page/fleet.rs"]
+mod fleet;
+#[path = "../server/kit.rs"]
+mod kit;
+
+mod schema;
+
+use kit::{Answer, House, of_max};
+use reboot_core::id::GroupName;
+use serde_json::{Value, json};
+
+async fn furnished() -> House {
+    let house = House::open(of_max(3)).await;
+    fleet::move_in(&*house.store).await;
+    house.desk.view().fresh().await.unwrap();
+    house
+}
+
+async fn send(house: &House, method: &str, path: &str, body: &Value) -> Answer {
+    let body = match body {
+        Value::Null => String::new(),
+        body => body.to_string(),
+    };
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: server\r\ncontent-length: {length}");
+    house.ask(format!("{head}\r\n\r\n{body}").as_bytes()).await
+}
+
+async fn get(house: &House, path: &str) -> Value {
+    let answer = send(house, "GET", path, &Value::Null).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+fn problem(answer: &Answer, status: u16, kind: &str, word: &str) {
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(
+        (answer.status, body["kind"].as_str()),
+        (status, Some(kind)),
+        "{body}"
+    );
+    let value = body["value"].as_str().unwrap();
+    assert!(value.contains(word), "{word:?} is not in {value:?}");
+}
+
+#[tokio::test]
+async fn the_fleet_is_shown_as_it_is() {
+    let house = furnished().await;
+    let whole = get(&house, "/api/v1/fleet").await;
+    let group = get(&house, "/api/v1/groups/default").await;
+    assert_eq!(whole["groups"], json!([group]));
+    assert_eq!((&group["max"], &group["free"]), (&json!(3), &json!(0)));
+    let holds = group["holds"].as_array().unwrap();
+    let told: Vec<_> = holds
+        .iter()
+        .map(|it| {
+            (
+                it["node"].as_str().unwrap(),
+                it["phase"].as_str().unwrap(),
+                &it["overdue"],
+            )
+        })
+        .collect();
+    let guest = "978a225b3d7b40e9acd7ce9b62f68444";
+    let (yes, no) = (json!(true), json!(false));
+    let expected = [
+        ("node-a", "rebooting", &yes),
+        ("node-b", "claimed", &no),
+        (guest, "rebooting", &no),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(holds[2]["guest"], "fleetlock");
+    assert_eq!(group["waiting"][1]["place"], 2);
+    assert_eq!(
+        group["waiting"][1]["waiting_for"][1],
+        "a peer is unhealthy: node-f"
+    );
+    let nodes = get(&house, "/api/v1/nodes").await;
+    assert_eq!(nodes, whole["nodes"]);
+    let one = get(&house, "/api/v1/nodes/node-f").await;
+    assert_eq!(
+        (&one["standing"], &one["reason"]),
+        (&json!("unhealthy"), &json!("the disk smells"))
+    );
+    let history = get(&house, "/api/v1/groups/default/history?limit=2").await;
+    let events: Vec<_> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["event"])
+        .collect();
+    assert_eq!(events, ["claim", "admit"]);
+}
+
+#[tokio::test]
+async fn an_operator_pauses_resumes_unlocks_and_changes_slots() {
+    let house = furnished().await;
+    let why = json!({ "reason": "release day" });
+    for (path, body) in [
+        ("/api/v1/pause", &why),
+        ("/api/v1/groups/default/pause", &why),
+        (
+            "/api/v1/groups/default/holds/1/unlock",
+            &json!({ "reason": "burnt down" }),
+        ),
+    ] {
+        assert_eq!(send(&house, "POST", path, body).await.status, 204, "{path}");
+    }
+    let max = send(
+        &house,
+        "PUT",
+        "/api/v1/groups/default/max",
+        &json!({ "max": 5 }),
+    )
+    .await;
+    assert_eq!(
+        (max.status, max.body.as_str()),
+        (200, r#"{"old":3,"new":5}"#)
+    );
+    let fleet = house.store.look().await.unwrap();
+    let group = &fleet.groups[&GroupName::default()].group;
+    let told = |reason: &str| reason == "release day";
+    assert!(
+        fleet
+            .pause
+            .is_some_and(|it| told(&it.reason) && it.by == "API client at 127.0.0.1")
+    );
+    assert!(group.pause.as_ref().is_some_and(|it| told(&it.reason)));
+    assert_eq!((group.max, house.holders().await.len()), (5, 2));
+    for path in ["/api/v1/resume", "/api/v1/groups/default/resume"] {
+        assert_eq!(
+            send(&house, "POST", path, &Value::Null).await.status,
+            204,
+            "{path}"
+        );
+    }
+    let lines = house.store.history(&GroupName::default(), 6).await.unwrap();
+    let events: Vec<&str> = lines.iter().map(|line| line.event.as_str()).collect();
+    let expected = [
+        "pause-fleet",
+        "pause",
+        "break",
+        "set-max",
+        "resume-fleet",
+        "resume",
+    ];
+    assert_eq!(events, expected);
+    assert!(lines[2].detail.contains("burnt down"), "{:?}", lines[2]);
+    assert_eq!(
+        send(&house, "DELETE", "/api/v1/nodes/node-g", &Value::Null)
+            .await
+            .status,
+        204
+    );
+    let gone = send(&house, "GET", "/api/v1/nodes/node-g", &Value::Null).await;
+    assert!(gone.status == 404 || house.desk.view().newest().is_ok());
+}
+
+#[tokio::test]
+async fn a_pause_with_an_end_stands_on_a_lease() {
+    let house = furnished().await;
+    let wish = json!({ "reason": "backup", "until": "2999-01-01T00:00:00Z" });
+    assert_eq!(
+        send(&house, "POST", "/api/v1/pause", &wish).await.status,
+        204
+    );
+    let pause = house.store.look().await.unwrap().pause.unwrap();
+    assert!(pause.session.is_some());
+    assert_eq!(pause.until.as_deref(), Some("2999-01-01T00:00:00Z"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_says_why() {
+    let house = furnished().await;
+    let ok = json!({ "reason": "x" });
+    let nothing = json!({ "reason": " " });
+    let old = json!({ "reason": "x", "until": "2001-01-01T00:00:00Z" });
+    let more = json!({ "reason": "x", "colour": "blue" });
+    let cases = [
+        (
+            "GET",
+            "/api/v1/groups/nobody",
+            &Value::Null,
+            404,
+            "not_found",
+            "nobody",
+        ),
+        (
+            "GET",
+            "/api/v1/groups/n%20y",
+            &Value::Null,
+            400,
+            "bad_request",
+            "letters",
+        ),
+        (
+            "GET",
+            "/api/v1/nodes/nobody",
+            &Value::Null,
+            404,
+            "not_found",
+            "never reported",
+        ),
+        (
+            "GET",
+            "/api/v1/groups/default/history?limit=0",
+            &Value::Null,
+            400,
+            "bad_request",
+            "1 to",
+        ),
+        (
+            "GET",
+            "/api/v1/groups/default/history?limit=x",
+            &Value::Null,
+            400,
+            "bad_request",
+            "limit",
+        ),
+        (
+            "POST",
+            "/api/v1/pause",
+            &nothing,
+            400,
+            "bad_request",
+            "say why",
+        ),
+        ("POST", "/api/v1/pause", &old, 409, "conflict", "to come"),
+        ("POST", "/api/v1/pause", &more, 400, "bad_request", "colour"),
+        (
+            "POST",
+            "/api/v1/pause",
+            &Value::Null,
+            400,
+            "bad_request",
+            "the body",
+        ),
+        (
+            "POST",
+            "/api/v1/groups/nobody/pause",
+            &ok,
+            404,
+            "not_found",
+            "nobody",
+        ),
+        (
+            "POST",
+            "/api/v1/groups/nobody/resume",
+            &ok,
+            404,
+            "no_group",
+            "nobody",
+        ),
+        (
+            "POST",
+            "/api/v1/groups/default/holds/9/unlock",
+            &ok,
+            404,
+            "nothing_to_break",
+            "9",
+        ),
+        (
+            "POST",
+            "/api/v1/groups/default/holds/x/unlock",
+            &ok,
+            400,
+            "bad_request",
+            "x",
+        ),
+        (
+            "PUT",
+            "/api/v1/groups/default/max",
+            &json!({ "max": 1001 }),
+            400,
+            "bad_max",
+            "1001",
+        ),
+        (
+            "PUT",
+            "/api/v1/groups/default/max",
+            &json!({ "max": -1 }),
+            400,
+            "bad_request",
+            "-1",
+        ),
+        (
+            "DELETE",
+            "/api/v1/nodes/node-e",
+            &Value::Null,
+            409,
+            "conflict",
+            "is alive",
+        ),
+    ];
+    for (method, path, body, status, kind, word) in cases {
+        problem(&send(&house, method, path, body).await, status, kind, word);
+    }
+    let fleet = house.store.look().await.unwrap();
+    assert_eq!((fleet.pause, house.holders().await.len()), (None, 3));
+    let wrong = send(&house, "POST", "/api/v1/fleet", &Value::Null).await;
+    assert_eq!(wrong.status, 405);
+    assert!(wrong.head.contains("allow: get"), "{}", wrong.head);
+}
+
+#[tokio::test]
+async fn changes_are_told_as_they_happen() {
+    let house = furnished().await;
+    let mut line = house.line().await;
+    line.send(b"GET /api/v1/events HTTP/1.1\r\nhost: server\r\n\r\n")
+        .await;
+    let first = line.until("store_up").await;
+    assert!(first.contains("content-type: text/event-stream"), "{first}");
+    assert!(first.contains("event: fleet"), "{first}");
+    let why = json!({ "reason": "release day" });
+    assert_eq!(
+        send(&house, "POST", "/api/v1/pause", &why).await.status,
+        204
+    );
+    let revision = house.store.look().await.unwrap().revision;
+    line.until(&format!("{{\"revision\":{revision},\"store_up\":true}}"))
+        .await;
+}
