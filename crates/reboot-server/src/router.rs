@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::wire::{self, Wire};
-use crate::{fleet_api, fleetlock, health, page};
+use crate::{fleet_api, fleetlock, health, lock_api, metrics, page};
 use axum::Router;
 use http::StatusCode;
 use std::sync::Arc;
@@ -15,10 +15,12 @@ pub fn router(desk: Arc<Desk>) -> Router {
     let wire = Wire::open(desk.view().clone(), settings.limits.clone(), desk.closing());
     let routes = Router::new()
         .merge(fleetlock::routes())
+        .merge(lock_api::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(wire::routes(wire))
         .merge(page::routes())
-        .merge(fleet_api::routes())
-        .merge(wire::routes(wire));
+        .merge(fleet_api::routes());
     let all = match prefix.is_empty() {
         true => routes,
         false => Router::new().nest(&prefix, routes),

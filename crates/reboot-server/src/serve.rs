@@ -1,9 +1,11 @@
 //! The listener: connections in, each within its limits; a graceful end.
 
 use crate::desk::Desk;
+use crate::limits::Rates;
 use crate::peer::{Link, Peer};
 use crate::router::router;
 use axum::Router;
+use axum::response::IntoResponse;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -61,7 +63,8 @@ impl Server {
         tasks.spawn(async move { waker.follow().await });
         let ending = watch::Sender::new(false);
         let mut connections = JoinSet::new();
-        let accept = self.accept(&desk, &ending, &mut connections);
+        let router = router(desk.clone());
+        let accept = self.accept(&desk, router, &ending, &mut connections);
         tokio::select! {
             () = accept => {}
             () = stop => {}
@@ -77,12 +80,13 @@ impl Server {
     async fn accept(
         &self,
         desk: &Arc<Desk>,
+        router: Router,
         ending: &watch::Sender<bool>,
         connections: &mut JoinSet<()>,
     ) {
         let limits = desk.settings().limits.clone();
         let room = Arc::new(Semaphore::new(limits.connections));
-        let router = router(desk.clone());
+        let rates = Arc::new(Rates::default());
         loop {
             let Ok(permit) = room.clone().acquire_owned().await else {
                 return;
@@ -98,6 +102,8 @@ impl Server {
             let (peer, link) = Peer::of(stream, address, limits.patience);
             let connection = Connection {
                 peer,
+                desk: desk.clone(),
+                rates: rates.clone(),
                 router: router.clone(),
                 patience: limits.patience,
                 ending: ending.subscribe(),
@@ -113,6 +119,8 @@ impl Server {
 /// One connection.
 struct Connection {
     peer: Peer,
+    desk: Arc<Desk>,
+    rates: Arc<Rates>,
     router: Router,
     patience: Duration,
     ending: watch::Receiver<bool>,
@@ -124,8 +132,16 @@ impl Connection {
     /// Serves one request after the other. A client that goes away is its own affair.
     async fn serve(mut self, link: Link) {
         let answer = |mut request: Request<Incoming>| {
+            let rate = self.desk.settings().limits.requests_per_second;
+            let counted = self.rates.count(self.peer.address.ip(), rate);
             request.extensions_mut().insert(self.peer.clone());
-            self.router.clone().call(request)
+            let mut router = self.router.clone();
+            async move {
+                match counted {
+                    Ok(()) => router.call(request).await,
+                    Err(refused) => Ok(refused.into_response()),
+                }
+            }
         };
         let mut connection = pin!(
             http1::Builder::new()

@@ -91,7 +91,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes: 64 * 1024,
-            requests_per_second: 0,
+            requests_per_second: 1_000,
             connections: 20_000,
             patience: Duration::from_secs(30),
         }

@@ -74,8 +74,8 @@ pub(crate) fn guest(wish: &Wish, rules: &GroupRules) -> Guest {
     }
 }
 
-/// The first obstacle: pause, window, slot, cooldown, the fleet's health. Whoever holds already
-/// meets none. `ahead` is how many wait before this client.
+/// The first obstacle: pause, window, slot, cooldown, the fleet's health. `ahead` is how many
+/// wait before this client.
 pub(crate) fn judge(
     sight: &Sight,
     wish: &Wish,
@@ -84,9 +84,6 @@ pub(crate) fn judge(
 ) -> Result<(), Obstacle> {
     let fleet = &sight.fleet;
     let entry = fleet.groups.get(&wish.group);
-    if entry.is_some_and(|entry| is_guest(entry, &wish.id)) {
-        return Ok(());
-    }
     let by_rules = ask_the_rules(fleet, entry, wish, rules);
     if let Err(refusal @ Refusal::Paused { .. }) = &by_rules {
         return Err(Obstacle::of(refusal));
@@ -100,9 +97,11 @@ pub(crate) fn judge(
     judge_health(fleet, &wish.id, rules)
 }
 
-fn is_guest(entry: &GroupEntry, id: &NodeName) -> bool {
-    let hold = entry.group.hold_of(id);
-    hold.is_some_and(|hold| hold.guest.is_some())
+/// The number of the hold that the client has already, by this look.
+pub(crate) fn held(sight: &Sight, wish: &Wish) -> Option<u64> {
+    let entry = sight.fleet.groups.get(&wish.group)?;
+    let hold = entry.group.hold_of(&wish.id)?;
+    hold.guest.is_some().then_some(hold.number)
 }
 
 /// What the store would say, if the look shows what it knows.

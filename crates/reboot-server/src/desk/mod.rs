@@ -3,25 +3,30 @@
 
 mod callers;
 mod judge;
+mod reconcile;
 mod room;
 
 use crate::clock::time_of_day;
 use crate::kind::{Kind, Refused};
+use crate::metrics::Figures;
 use crate::news::{News, Observer};
 use crate::peer::Peer;
 use crate::settings::{GroupRules, ServerSettings};
 use crate::view::View;
 use callers::{Call, Callers};
-use judge::{Obstacle, guest, judge};
+use judge::{Obstacle, guest, held, judge};
+use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Refusal, Reply, Request};
 use reboot_core::id::{GroupName, NodeName, RequestId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
+pub use room::Waiting;
 use room::{Place, Room};
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How often a write whose answer was lost is asked again before the client is told.
@@ -66,6 +71,10 @@ pub struct Desk {
     /// With thresholds, one admission after the other: each sees the one before.
     thresholds: tokio::sync::Mutex<()>,
     observer: Arc<dyn Observer>,
+    figures: Figures,
+    /// Whether a record may have other slots than the settings say.
+    unreconciled: AtomicBool,
+    reloaded: Notify,
     closing: watch::Sender<bool>,
 }
 
@@ -81,6 +90,9 @@ impl Desk {
             room: Room::default(),
             thresholds: tokio::sync::Mutex::default(),
             observer,
+            figures: Figures::default(),
+            unreconciled: AtomicBool::new(true),
+            reloaded: Notify::new(),
             closing: watch::Sender::new(false),
         }
     }
@@ -103,6 +115,9 @@ impl Desk {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *place = Arc::new(settings);
+        drop(place);
+        self.unreconciled.store(true, Ordering::SeqCst);
+        self.reloaded.notify_one();
     }
 
     /// Ends every wait, with an answer that says why.
@@ -110,9 +125,24 @@ impl Desk {
         self.closing.send_replace(true);
     }
 
-    /// How many requests wait for a slot, by group.
-    pub fn waiting(&self) -> Vec<(GroupName, usize)> {
+    /// Turns true when the waits end.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// The requests that wait for a slot, by group.
+    pub fn waiting(&self) -> Vec<Waiting> {
         self.room.waiting()
+    }
+
+    /// What it has counted.
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    fn tell(&self, news: &News<'_>) {
+        self.figures.told(news);
+        self.observer.told(news);
     }
 
     /// Gives the client a slot, once and for all: when this answers well the hold is committed.
@@ -121,8 +151,10 @@ impl Desk {
     /// # Errors
     /// Why not, or why not yet.
     pub async fn admit(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
+        let start = Instant::now();
         let answer = self.admit_or_wait(wish).await;
-        self.observer.told(&match &answer {
+        self.figures.lock_took(start.elapsed());
+        self.tell(&match &answer {
             Ok(number) => News::Admitted {
                 wish,
                 number: *number,
@@ -169,23 +201,45 @@ impl Desk {
         place: Option<&Place<'_>>,
     ) -> Result<u64, Obstacle> {
         let ahead = || self.room.ahead(&wish.group, place);
-        let sight = self.view.recent().await.map_err(Obstacle::firm)?;
-        if let Err(obstacle) = judge(&sight, wish, rules, ahead()) {
-            if self.view.is_current(&sight) {
-                return Err(obstacle);
-            }
-            let sight = self.view.fresh().await.map_err(Obstacle::firm)?;
-            judge(&sight, wish, rules, ahead())?;
+        let mut sight = self.view.recent().await.map_err(Obstacle::firm)?;
+        if judge(&sight, wish, rules, ahead()).is_err() && !self.view.is_current(&sight) {
+            sight = self.view.fresh().await.map_err(Obstacle::firm)?;
         }
+        if held(&sight, wish).is_some() {
+            if let Some(number) = self.confirm(wish, call).await.map_err(Obstacle::firm)? {
+                return Ok(number);
+            }
+            sight = self.view.fresh().await.map_err(Obstacle::firm)?;
+        }
+        judge(&sight, wish, rules, ahead())?;
         let mut one_by_one = None;
         if rules.policies != Default::default() {
             one_by_one = Some(self.thresholds.lock().await);
             let sight = self.view.fresh().await.map_err(Obstacle::firm)?;
             judge(&sight, wish, rules, ahead())?;
         }
-        let number = self.commit(wish, rules, call).await;
+        let answer = self.commit(wish, rules, call).await;
         drop(one_by_one);
-        number
+        match answer {
+            // Somebody was faster: a look tells who.
+            Err(obstacle) if obstacle.may_pass => {
+                let sight = self.view.fresh().await.map_err(Obstacle::firm)?;
+                judge(&sight, wish, rules, ahead())?;
+                Err(obstacle)
+            }
+            answer => answer,
+        }
+    }
+
+    /// The hold that the client has already, whatever window or pause there is now. An old look
+    /// is not believed: a new grant meets every gate.
+    async fn confirm(&self, wish: &Wish, call: &Call) -> Result<Option<u64>, Refused> {
+        let _turn = call.turn().await;
+        let sight = self.view.fresh().await?;
+        match call.is_ended() {
+            true => Err(ended()),
+            false => Ok(held(&sight, wish)),
+        }
     }
 
     /// Commits the admission, in a task of its own: it comes to its end though the client goes
@@ -234,6 +288,7 @@ impl Desk {
         id: &NodeName,
         peer: &Peer,
     ) -> Result<bool, Refused> {
+        let start = Instant::now();
         let call = self.callers.enter(id);
         call.end_others();
         let turn = call.turn().await;
@@ -260,7 +315,8 @@ impl Desk {
         if released == Ok(true) {
             self.room.wake(group, 1);
         }
-        self.observer.told(&News::Steady {
+        self.figures.unlock_took(start.elapsed());
+        self.tell(&News::Steady {
             group,
             id,
             peer,
@@ -272,15 +328,24 @@ impl Desk {
     /// Wakes those who wait, whenever a look shows a free slot; for ever.
     pub async fn follow(&self) {
         let mut looks = self.view.looks();
-        while looks.changed().await.is_ok() {
-            let Ok(sight) = looks.borrow_and_update().clone() else {
-                continue;
-            };
-            for (group, waiting) in self.room.waiting() {
-                let entry = sight.fleet.groups.get(&group);
-                let free = entry.map_or(waiting, |entry| entry.free());
-                self.room.wake(&group, free.min(waiting));
+        loop {
+            self.reconcile().await;
+            if let Ok(sight) = looks.borrow_and_update().clone() {
+                self.wake_all(&sight.fleet);
             }
+            tokio::select! {
+                // The sender lives as long as the view.
+                _ = looks.changed() => {}
+                () = self.reloaded.notified() => {}
+            }
+        }
+    }
+
+    fn wake_all(&self, fleet: &Fleet) {
+        for Waiting { group, count, .. } in self.room.waiting() {
+            let entry = fleet.groups.get(&group);
+            let free = entry.map_or(count, |entry| entry.free());
+            self.room.wake(&group, free.min(count));
         }
     }
 

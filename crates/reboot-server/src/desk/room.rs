@@ -3,6 +3,7 @@
 use reboot_core::id::GroupName;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Every request that waits, by group and by number.
@@ -12,7 +13,24 @@ pub(crate) struct Room(Mutex<HashMap<GroupName, Queue>>);
 #[derive(Debug, Default)]
 struct Queue {
     last: u64,
-    waiting: BTreeMap<u64, Arc<Notify>>,
+    waiting: BTreeMap<u64, Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    bell: Arc<Notify>,
+    since: Instant,
+}
+
+/// Who waits for a slot of a group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Waiting {
+    /// Which group.
+    pub group: GroupName,
+    /// How many.
+    pub count: usize,
+    /// For how long the first has.
+    pub longest: Duration,
 }
 
 /// A place in the room; it is left by dropping it.
@@ -33,7 +51,11 @@ impl Room {
         let queue = all.entry(group.clone()).or_default();
         queue.last += 1;
         let (number, bell) = (queue.last, Arc::new(Notify::new()));
-        queue.waiting.insert(number, bell.clone());
+        let waiter = Waiter {
+            bell: bell.clone(),
+            since: Instant::now(),
+        };
+        queue.waiting.insert(number, waiter);
         Place {
             room: self,
             group: group.clone(),
@@ -62,14 +84,27 @@ impl Room {
             .into_iter()
             .flatten()
             .take(count)
-            .for_each(|bell| bell.notify_one());
+            .for_each(|waiter| waiter.bell.notify_one());
     }
 
-    /// The groups in which somebody waits, and how many do.
-    pub(crate) fn waiting(&self) -> Vec<(GroupName, usize)> {
+    /// The groups in which somebody waits.
+    pub(crate) fn waiting(&self) -> Vec<Waiting> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let one = |(group, queue): (&GroupName, &Queue)| (group.clone(), queue.waiting.len());
+        let one = |(group, queue): (&GroupName, &Queue)| Waiting {
+            group: group.clone(),
+            count: queue.waiting.len(),
+            longest: queue.longest(),
+        };
         all.iter().map(one).collect()
+    }
+}
+
+// === impl Queue ===
+
+impl Queue {
+    fn longest(&self) -> Duration {
+        let first = self.waiting.values().next();
+        first.map_or(Duration::ZERO, |waiter| waiter.since.elapsed())
     }
 }
 
@@ -91,7 +126,7 @@ impl Drop for Place<'_> {
         };
         queue.waiting.remove(&self.number);
         match queue.waiting.values().next() {
-            Some(next) => next.notify_one(),
+            Some(next) => next.bell.notify_one(),
             None => {
                 all.remove(&self.group);
             }

@@ -4,4 +4,8 @@
 
 mod fleetlock;
 mod kit;
+mod limits;
+mod lock_api;
+mod metrics;
+mod rules;
 mod waiting;

@@ -1,0 +1,307 @@
+//! Metrics for Prometheus, in its text format 0.0.4, which lets a counter have any name: those
+//! of the original fleetlock stay as they were, without `_total`.
+
+use crate::desk::{Desk, Waiting};
+use crate::kind::{KINDS, Kind};
+use crate::news::News;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use reboot_core::fleet::Fleet;
+use reboot_core::group::Phase;
+use reboot_core::id::GroupName;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is served.
+const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// So many groups have counters of their own; further ones share those of [`OTHERS`].
+const GROUPS_MAX: usize = 1_000;
+/// Not a group's name: parentheses are not allowed in one.
+const OTHERS: &str = "(others)";
+/// Upper bounds of the latencies, in seconds; waits for a slot are in there.
+const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0, 600.0];
+/// Every phase that a hold can be in.
+const PHASES: [Phase; 4] = [
+    Phase::Claimed,
+    Phase::Draining,
+    Phase::Rebooting,
+    Phase::Returned,
+];
+
+/// What has been counted since the server started.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    locks: Latency,
+    unlocks: Latency,
+    groups: Mutex<BTreeMap<String, Counted>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    grants: u64,
+    releases: u64,
+    refusals: BTreeMap<Kind, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Latency {
+    buckets: [AtomicU64; BUCKETS.len()],
+    count: AtomicU64,
+    micros: AtomicU64,
+}
+
+/// Text in the making.
+#[derive(Default)]
+struct Page(String);
+
+/// `/metrics`.
+pub(crate) fn routes() -> Router<Arc<Desk>> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+async fn metrics(State(desk): State<Arc<Desk>>) -> ([(http::HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, TYPE)], page(&desk))
+}
+
+fn page(desk: &Desk) -> String {
+    let mut page = Page::default();
+    let newest = desk.view().newest();
+    let help = "1 while the store can be used, 0 while not";
+    let up = [(String::new(), f64::from(u8::from(newest.is_ok())))];
+    page.family("clusterrebootd_server_store_up", "gauge", help, up);
+    if let Ok(sight) = newest {
+        page.groups(desk, &sight.fleet);
+    }
+    page.waiting(&desk.waiting());
+    desk.figures().write(&mut page);
+    page.0
+}
+
+// === impl Figures ===
+
+impl Figures {
+    /// Takes note.
+    pub(crate) fn told(&self, news: &News<'_>) {
+        match news {
+            News::Admitted { wish, .. } => self.count(&wish.group, |it| it.grants += 1),
+            News::NotAdmitted { wish, refused } => {
+                let refuse = |it: &mut Counted| *it.refusals.entry(refused.kind).or_default() += 1;
+                match refused.kind {
+                    // Anybody can make up names.
+                    Kind::UnknownGroup => self.count_as(OTHERS, refuse),
+                    _ => self.count(&wish.group, refuse),
+                }
+            }
+            News::Steady {
+                group,
+                released: Ok(true),
+                ..
+            } => self.count(group, |it| it.releases += 1),
+            News::Steady { .. } | News::MaxChanged { .. } | News::Warning { .. } => {}
+        }
+    }
+
+    /// A request for a slot was answered after this time.
+    pub(crate) fn lock_took(&self, time: Duration) {
+        self.locks.observe(time);
+    }
+
+    /// A client's word that it is steady was answered after this time.
+    pub(crate) fn unlock_took(&self, time: Duration) {
+        self.unlocks.observe(time);
+    }
+
+    fn count(&self, group: &GroupName, change: impl FnOnce(&mut Counted)) {
+        self.count_as(group.as_str(), change);
+    }
+
+    fn count_as(&self, name: &str, change: impl FnOnce(&mut Counted)) {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counted) = groups.get_mut(name) {
+            return change(counted);
+        }
+        let is_room = groups.len() < GROUPS_MAX;
+        let name = if is_room { name } else { OTHERS };
+        change(groups.entry(name.to_owned()).or_default());
+    }
+
+    fn write(&self, page: &mut Page) {
+        let requests = |latency: &Latency| [(String::new(), latency.count() as f64)];
+        let (name, help) = ("fleetlock_lock_request_count", "Number of lock requests");
+        page.family(name, "counter", help, requests(&self.locks));
+        let (name, help) = (
+            "fleetlock_unlock_request_count",
+            "Number of unlock requests",
+        );
+        page.family(name, "counter", help, requests(&self.unlocks));
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = |figure: fn(&Counted) -> u64| {
+            let one = move |(name, it): (&String, &Counted)| (group_label(name), figure(it) as f64);
+            groups.iter().map(one)
+        };
+        let (name, help) = (
+            "clusterrebootd_server_grants_total",
+            "Slots granted to clients",
+        );
+        page.family(name, "counter", help, each(|it| it.grants));
+        let (name, help) = ("clusterrebootd_server_releases_total", "Slots given back");
+        page.family(name, "counter", help, each(|it| it.releases));
+        let refusals = groups.iter().flat_map(|(name, it)| {
+            KINDS.iter().filter_map(move |kind| {
+                let count = *it.refusals.get(kind)?;
+                Some((
+                    format!("{{group=\"{name}\",kind=\"{kind}\"}}"),
+                    count as f64,
+                ))
+            })
+        });
+        let (name, help) = (
+            "clusterrebootd_server_refusals_total",
+            "Requests refused, by kind",
+        );
+        page.family(name, "counter", help, refusals);
+        page.latencies(&[("lock", &self.locks), ("unlock", &self.unlocks)]);
+    }
+}
+
+// === impl Latency ===
+
+impl Latency {
+    fn observe(&self, time: Duration) {
+        let secs = time.as_secs_f64();
+        if let Some(at) = BUCKETS.iter().position(|bound| secs <= *bound) {
+            self.buckets[at].fetch_add(1, Ordering::Relaxed);
+        }
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Page ===
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing into a text cannot fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: f64) {
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn family(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (String, f64)>,
+    ) {
+        self.head(name, kind, help);
+        for (labels, value) in values {
+            self.line(name, &labels, value);
+        }
+    }
+
+    fn groups(&mut self, desk: &Desk, fleet: &Fleet) {
+        let settings = desk.settings();
+        // A group that nobody was admitted to yet has no record, and nobody in it.
+        let unused = settings.groups.keys();
+        let unused = unused.filter(|name| !fleet.groups.contains_key(name));
+        let unused: Vec<&GroupName> = unused.collect();
+        let nothing = || unused.iter().map(|name| (group_label(name.as_str()), 0.0));
+        let each = |figure: &dyn Fn(&reboot_core::fleet::GroupEntry) -> f64| {
+            let one = |(name, entry): (&GroupName, _)| (group_label(name.as_str()), figure(entry));
+            let known: Vec<(String, f64)> = fleet.groups.iter().map(one).collect();
+            known.into_iter().chain(nothing())
+        };
+        let held = |is: bool| f64::from(u8::from(is));
+        let (name, help) = (
+            "fleetlock_lock_state",
+            "State of the fleetlock lease (0 unlocked, 1 locked)",
+        );
+        let state = each(&|it| held(!it.group.holds.is_empty()));
+        self.family(name, "gauge", help, state);
+        let (name, help) = (
+            "fleetlock_lock_transition_count",
+            "Number of fleetlock lease transitions",
+        );
+        self.family(name, "gauge", help, each(&|it| it.group.generation as f64));
+        let (name, help) = ("clusterrebootd_server_overdue", "Holds past their deadline");
+        let overdue = each(&|it| {
+            let holds = it.group.holds.iter();
+            holds.filter(|hold| it.is_overdue(hold)).count() as f64
+        });
+        self.family(name, "gauge", help, overdue);
+        let slots = fleet.groups.iter();
+        let slots = slots.map(|(name, it)| (group_label(name.as_str()), f64::from(it.group.max)));
+        let (name, help) = ("clusterrebootd_server_slots", "Slots of a group");
+        self.family(name, "gauge", help, slots);
+        self.holds(fleet);
+    }
+
+    fn holds(&mut self, fleet: &Fleet) {
+        let holds = fleet.groups.iter().flat_map(|(name, entry)| {
+            PHASES.iter().map(move |phase| {
+                let holds = entry.group.holds.iter();
+                let count = holds.filter(|hold| hold.phase == *phase).count();
+                let labels = format!("{{group=\"{name}\",phase=\"{phase}\"}}");
+                (labels, count as f64)
+            })
+        });
+        let (name, help) = ("clusterrebootd_server_holds", "Holds of a group, by phase");
+        self.family(name, "gauge", help, holds);
+    }
+
+    fn waiting(&mut self, waiting: &[Waiting]) {
+        let each = |figure: fn(&Waiting) -> f64| {
+            let one = move |it: &Waiting| (group_label(it.group.as_str()), figure(it));
+            waiting.iter().map(one)
+        };
+        let (name, help) = (
+            "clusterrebootd_server_waiting",
+            "Requests that wait for a slot",
+        );
+        self.family(name, "gauge", help, each(|it| it.count as f64));
+        let name = "clusterrebootd_server_longest_wait_seconds";
+        let help = "For how long the first of them has waited";
+        self.family(name, "gauge", help, each(|it| it.longest.as_secs_f64()));
+    }
+
+    fn latencies(&mut self, all: &[(&str, &Latency)]) {
+        let name = "clusterrebootd_server_request_seconds";
+        self.head(
+            name,
+            "histogram",
+            "How long requests took, waits for a slot included",
+        );
+        for (request, latency) in all {
+            let mut sum = 0;
+            for (bound, bucket) in BUCKETS.iter().zip(&latency.buckets) {
+                sum += bucket.load(Ordering::Relaxed);
+                let labels = format!("{{request=\"{request}\",le=\"{bound}\"}}");
+                self.line(&format!("{name}_bucket"), &labels, sum as f64);
+            }
+            let count = latency.count() as f64;
+            let labels = format!("{{request=\"{request}\",le=\"+Inf\"}}");
+            self.line(&format!("{name}_bucket"), &labels, count);
+            let labels = format!("{{request=\"{request}\"}}");
+            let secs = Duration::from_micros(latency.micros.load(Ordering::Relaxed)).as_secs_f64();
+            self.line(&format!("{name}_sum"), &labels, secs);
+            self.line(&format!("{name}_count"), &labels, count);
+        }
+    }
+}
+
+fn group_label(name: &str) -> String {
+    format!("{{group=\"{name}\"}}")
+}

@@ -1,0 +1,107 @@
+//! Clients that are slow, many, or greedy.
+
+use super::kit::{HEADER, House, PATIENCE, body, of_max, post};
+use reboot_server::settings::ServerSettings;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+fn impatient() -> ServerSettings {
+    let mut settings = of_max(1);
+    settings.limits.patience = Duration::from_millis(200);
+    settings
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    let house = House::open(impatient()).await;
+    let mut line = house.line().await;
+    line.send(b"POST /v1/pre-reboot HTTP/1.1\r\nhost: s\r\nfleet-")
+        .await;
+    let answer = line.answer().await;
+    assert!(answer.is_none_or(|it| it.status == 408));
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed() {
+    let house = House::open(impatient()).await;
+    let mut line = house.line().await;
+    assert!(line.answer().await.is_none_or(|it| it.status == 408));
+    let mut line = house.line().await;
+    let request = post("/v1/steady-state", HEADER, body("a", "default").as_bytes());
+    assert_eq!(line.ask(&request).await.status, 200);
+    assert!(line.answer().await.is_none_or(|it| it.status == 408));
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_refused() {
+    let house = House::open(impatient()).await;
+    let mut line = house.line().await;
+    let whole = post("/v1/pre-reboot", HEADER, body("a", "default").as_bytes());
+    line.send(&whole[..whole.len() - 1]).await;
+    let answer = line.answer().await.unwrap();
+    assert_eq!(
+        (answer.status, answer.kind().as_str()),
+        (400, "decode_error")
+    );
+    assert_eq!(house.holders().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_cut_off() {
+    let house = House::open(impatient()).await;
+    let mut line = house.line().await;
+    let request = b"GET /metrics HTTP/1.1\r\nhost: s\r\n\r\n".repeat(100);
+    let never_read = async { while line.stream.write_all(&request).await.is_ok() {} };
+    timeout(PATIENCE, never_read)
+        .await
+        .expect("the server closes it");
+    assert_eq!(house.pre_reboot("a").await.status, 200, "others are served");
+}
+
+#[tokio::test]
+async fn a_head_too_large_is_refused() {
+    let house = House::open(of_max(1)).await;
+    let headers = format!("{HEADER}x-large: {}\r\n", "x".repeat(64 * 1024));
+    let request = post("/v1/pre-reboot", &headers, body("a", "default").as_bytes());
+    let mut line = house.line().await;
+    let _ = line.stream.write_all(&request).await;
+    assert!(line.answer().await.is_none_or(|it| it.status == 431));
+    assert_eq!(house.holders().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn connections_past_the_limit_wait_for_their_turn() {
+    let mut settings = of_max(1);
+    settings.limits.connections = 2;
+    let house = House::open(settings).await;
+    let request = post("/v1/steady-state", HEADER, body("a", "default").as_bytes());
+    let (mut one, mut two) = (house.line().await, house.line().await);
+    assert_eq!(one.ask(&request).await.status, 200);
+    assert_eq!(two.ask(&request).await.status, 200);
+    let mut three = house.line().await;
+    three.send(&request).await;
+    drop(one);
+    assert_eq!(three.answer().await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_so() {
+    let mut settings = of_max(1);
+    settings.limits.requests_per_second = 5;
+    let house = House::open(settings).await;
+    let mut line = house.line().await;
+    let request = post("/v1/pre-reboot", HEADER, body("a", "default").as_bytes());
+    let mut refused = 0;
+    for _ in 0..200 {
+        let answer = line.ask(&request).await;
+        if answer.status != 200 {
+            assert_eq!(
+                (answer.status, answer.kind().as_str()),
+                (429, "too_many_requests")
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+}

@@ -1,0 +1,105 @@
+//! `/metrics`: the original's names exactly, and ours.
+
+use super::kit::{House, of_max};
+
+async fn figures(house: &House) -> String {
+    let answer = house.get("/metrics").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    answer.body
+}
+
+fn has(text: &str, line: &str) {
+    assert!(
+        text.lines().any(|it| it == line),
+        "{line} is not in:\n{text}"
+    );
+}
+
+#[tokio::test]
+async fn the_original_s_four_names_stay() {
+    let house = House::open(of_max(1)).await;
+    let text = figures(&house).await;
+    has(&text, "fleetlock_lock_state{group=\"default\"} 0");
+    has(
+        &text,
+        "fleetlock_lock_transition_count{group=\"default\"} 0",
+    );
+    has(&text, "fleetlock_lock_request_count 0");
+    has(&text, "# TYPE fleetlock_unlock_request_count counter");
+    house.pre_reboot("a").await;
+    house.pre_reboot("b").await;
+    house.steady("b").await;
+    house.desk.view().fresh().await.unwrap();
+    let text = figures(&house).await;
+    has(&text, "fleetlock_lock_state{group=\"default\"} 1");
+    has(
+        &text,
+        "fleetlock_lock_transition_count{group=\"default\"} 1",
+    );
+    has(&text, "fleetlock_lock_request_count 2");
+    has(&text, "fleetlock_unlock_request_count 1");
+}
+
+#[tokio::test]
+async fn every_group_tells_its_own() {
+    let house = House::open(of_max(1)).await;
+    house.pre_reboot("a").await;
+    house.pre_reboot("b").await;
+    house.desk.view().fresh().await.unwrap();
+    let text = figures(&house).await;
+    has(&text, "clusterrebootd_server_store_up 1");
+    has(&text, "clusterrebootd_server_slots{group=\"default\"} 1");
+    has(
+        &text,
+        "clusterrebootd_server_holds{group=\"default\",phase=\"rebooting\"} 1",
+    );
+    has(
+        &text,
+        "clusterrebootd_server_holds{group=\"default\",phase=\"claimed\"} 0",
+    );
+    has(&text, "clusterrebootd_server_overdue{group=\"default\"} 0");
+    has(
+        &text,
+        "clusterrebootd_server_grants_total{group=\"default\"} 1",
+    );
+    has(
+        &text,
+        "clusterrebootd_server_refusals_total{group=\"default\",kind=\"lock_held\"} 1",
+    );
+    has(
+        &text,
+        "clusterrebootd_server_request_seconds_count{request=\"lock\"} 2",
+    );
+}
+
+#[tokio::test]
+async fn groups_that_are_not_known_make_no_names() {
+    let house = House::open(of_max(1)).await;
+    for number in 0..1_100 {
+        let text = super::kit::body("a", &format!("made-up-{number}"));
+        let request = super::kit::post("/v1/pre-reboot", super::kit::HEADER, text.as_bytes());
+        assert_eq!(house.ask(&request).await.status, 404);
+    }
+    let text = figures(&house).await;
+    assert!(!text.contains("made-up"), "{text}");
+    let line =
+        "clusterrebootd_server_refusals_total{group=\"(others)\",kind=\"unknown_group\"} 1100";
+    has(&text, line);
+}
+
+#[tokio::test]
+async fn requests_sent_in_one_piece_are_answered_in_their_order() {
+    let house = House::open(of_max(1)).await;
+    let mut line = house.line().await;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: s\r\n\r\n");
+    let both = get("/readyz") + &get("/metrics");
+    line.send(both.as_bytes()).await;
+    let text = line
+        .until("request_seconds_count{request=\"unlock\"}")
+        .await;
+    let (ready, figures) = (text.find("ok\n"), text.find("fleetlock_lock_state"));
+    assert!(ready.is_some() && ready < figures, "{text}");
+}
