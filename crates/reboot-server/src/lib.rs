@@ -6,8 +6,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+pub mod audit;
 mod clock;
 pub mod desk;
+pub mod doors;
 mod fleet_api;
 pub mod fleetlock;
 mod health;
@@ -22,6 +24,7 @@ mod reading;
 mod router;
 mod serve;
 pub mod settings;
+pub mod tls;
 pub mod view;
 pub mod wire;
 

@@ -7,19 +7,23 @@ mod subject;
 mod tests;
 mod watch;
 
+use crate::audit::{Audit, Deed, NoAudit};
+use crate::doors::{Doors, Needs, Who, behind};
 use crate::kind::{Kind, Refused};
+use crate::peer::Peer;
 use crate::reading::read_body;
 use crate::settings::Limits;
 use crate::view::View;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
+use reboot_core::group::Presence;
 use reboot_core::id::GroupName;
-use reboot_core::write::Trouble;
+use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use reboot_store::wire::{
     CHANGED_PATH, ChangedAnswer, ChangedQuestion, HISTORY_MAX, HISTORY_PATH, HOLD_SECS_MAX,
@@ -27,6 +31,7 @@ use reboot_store::wire::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch as channel;
@@ -40,6 +45,8 @@ pub struct Wire {
     watch: Arc<Watch>,
     limits: Limits,
     closing: channel::Receiver<bool>,
+    doors: Arc<Doors>,
+    audit: Arc<dyn Audit>,
     follower: JoinHandle<()>,
 }
 
@@ -62,8 +69,20 @@ struct HistoryQuery {
 impl Wire {
     /// The verbs of the store behind this view, which somebody else keeps new
     /// ([`View::follow`]). Once `closing` is true every wait ends: who waits asks again, elsewhere
-    /// or later. Call it inside a tokio runtime.
+    /// or later. Nobody is asked who they are. Call it inside a tokio runtime.
     pub fn open(view: Arc<View>, limits: Limits, closing: channel::Receiver<bool>) -> Arc<Self> {
+        let (doors, audit) = (Arc::new(Doors::open()), Arc::new(NoAudit));
+        Self::open_behind(view, limits, closing, doors, audit)
+    }
+
+    /// The same behind doors, with a record of every change.
+    pub fn open_behind(
+        view: Arc<View>,
+        limits: Limits,
+        closing: channel::Receiver<bool>,
+        doors: Arc<Doors>,
+        audit: Arc<dyn Audit>,
+    ) -> Arc<Self> {
         let watch = Arc::new(Watch::new(view.clone()));
         let follower = tokio::spawn(follow(view.clone(), Arc::downgrade(&watch)));
         Arc::new(Self {
@@ -71,6 +90,8 @@ impl Wire {
             watch,
             limits,
             closing,
+            doors,
+            audit,
             follower,
         })
     }
@@ -78,6 +99,56 @@ impl Wire {
     /// How many wait for a change.
     pub fn waiting(&self) -> usize {
         self.watch.waiting()
+    }
+
+    async fn commit(
+        &self,
+        who: &Who,
+        from: Option<SocketAddr>,
+        write: Write,
+    ) -> Result<Written, Trouble> {
+        let answer = self.view.write(write.clone()).await;
+        if let Some(deed) = Deed::of(who, from, &write, &answer) {
+            self.audit.done(&deed);
+        }
+        answer
+    }
+
+    /// Refuses what somebody may not ask for.
+    async fn refuse(&self, who: &Who, write: &Write) -> Result<(), No> {
+        match Needs::of(write) {
+            Needs::Operator => Ok(who.as_operator()?),
+            Needs::Node(node) => Ok(who.for_node(&node)?),
+            Needs::OwnerOf(session) => self.refuse_stranger(who, |it| it.session == session).await,
+            Needs::OwnerOfRun(run) => {
+                let is_it = |it: &Presence| it.identity.instance == run;
+                self.refuse_stranger(who, is_it).await
+            }
+        }
+    }
+
+    /// Refuses who does not act for those whose agents these are. Of agents that are not there
+    /// nothing can be taken.
+    async fn refuse_stranger(
+        &self,
+        who: &Who,
+        is_it: impl Fn(&Presence) -> bool,
+    ) -> Result<(), No> {
+        who.as_node()?;
+        if who.as_operator().is_ok() {
+            return Ok(());
+        }
+        let mut shown = self.watch.catch_up()?;
+        if !shown.fleet.presences.iter().any(&is_it) {
+            shown = self.watch.look().await?;
+        }
+        for presence in shown.fleet.presences.iter().filter(|it| is_it(it)) {
+            match Needs::node(&presence.identity.node) {
+                Needs::Node(node) => who.for_node(&node)?,
+                _ => who.as_operator()?,
+            }
+        }
+        Ok(())
     }
 
     async fn hold(&self, question: &ChangedQuestion) -> Result<bool, Trouble> {
@@ -120,20 +191,28 @@ pub fn routes<S>(wire: Arc<Wire>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    Router::new()
+    let doors = wire.doors.clone();
+    let routes = Router::new()
         .route(WRITE_PATH, post(write))
         .route(LOOK_PATH, get(look))
         .route(CHANGED_PATH, post(changed))
         .route(HISTORY_PATH, get(history))
         .method_not_allowed_fallback(wrong_method)
-        .with_state(wire)
+        .with_state(wire);
+    behind(doors, routes)
 }
 
-async fn write(State(wire): State<Arc<Wire>>, body: Body) -> Result<Response, No> {
-    let question: WriteQuestion = wire.question(body).await?;
-    let view = wire.view.clone();
+async fn write(
+    State(wire): State<Arc<Wire>>,
+    peer: Option<Extension<Peer>>,
+    who: Who,
+    body: Body,
+) -> Result<Response, No> {
+    let WriteQuestion { write, .. } = wire.question(body).await?;
+    wire.refuse(&who, &write).await?;
+    let from = peer.map(|peer| peer.address);
     // In a task of its own: it comes to its end though the client goes away meanwhile.
-    let written = tokio::spawn(async move { view.write(question.write).await }).await;
+    let written = tokio::spawn(async move { wire.commit(&who, from, write).await }).await;
     let lost = |_| Trouble::Unknown("the server is about to end: look".to_owned());
     let written = written.map_err(lost)??;
     Ok(json(&WriteAnswer {
@@ -142,7 +221,7 @@ async fn write(State(wire): State<Arc<Wire>>, body: Body) -> Result<Response, No
     }))
 }
 
-async fn look(State(wire): State<Arc<Wire>>, headers: HeaderMap) -> Result<Response, No> {
+async fn look(State(wire): State<Arc<Wire>>, _: Who, headers: HeaderMap) -> Result<Response, No> {
     let shown = wire.watch.look().await?;
     let tag = format!("\"{}\"", shown.mark);
     let known = headers.get(IF_NONE_MATCH);
@@ -153,7 +232,7 @@ async fn look(State(wire): State<Arc<Wire>>, headers: HeaderMap) -> Result<Respo
     Ok(([(ETAG, tag)], answer).into_response())
 }
 
-async fn changed(State(wire): State<Arc<Wire>>, body: Body) -> Result<Response, No> {
+async fn changed(State(wire): State<Arc<Wire>>, _: Who, body: Body) -> Result<Response, No> {
     let question: ChangedQuestion = wire.question(body).await?;
     let changed = wire.hold(&question).await?;
     Ok(json(&ChangedAnswer {
@@ -164,6 +243,7 @@ async fn changed(State(wire): State<Arc<Wire>>, body: Body) -> Result<Response, 
 
 async fn history(
     State(wire): State<Arc<Wire>>,
+    _: Who,
     query: Result<Query<HistoryQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, No> {
     let Query(query) = query.map_err(|error| {

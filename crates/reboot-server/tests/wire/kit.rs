@@ -1,5 +1,7 @@
 //! A server of one store, on a port of its own.
 
+use reboot_server::audit::{Audit, NoAudit};
+use reboot_server::doors::Doors;
 use reboot_server::settings::Limits;
 use reboot_server::view::View;
 use reboot_server::wire::{self, Wire};
@@ -58,13 +60,23 @@ impl Place {
 // === impl Served ===
 
 impl Served {
-    /// Serves this store.
+    /// Serves this store to everybody.
     pub(crate) async fn start(store: Arc<dyn Store>) -> Self {
+        Self::start_behind(store, Doors::open(), Arc::new(NoAudit)).await
+    }
+
+    /// Serves this store to those who come in by these doors.
+    pub(crate) async fn start_behind(
+        store: Arc<dyn Store>,
+        doors: Doors,
+        audit: Arc<dyn Audit>,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let view = Arc::new(View::open(store).await);
         let closing = watch::Sender::new(false);
-        let wire = Wire::open(view.clone(), limits(), closing.subscribe());
+        let (limits, is_closing) = (limits(), closing.subscribe());
+        let wire = Wire::open_behind(view.clone(), limits, is_closing, Arc::new(doors), audit);
         let routes = wire::routes::<()>(wire.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { view.follow().await });

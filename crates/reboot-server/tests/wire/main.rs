@@ -6,3 +6,5 @@
 mod conformance;
 mod herd;
 mod kit;
+mod roles;
+mod tls;

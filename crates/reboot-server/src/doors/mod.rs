@@ -1,0 +1,325 @@
+//! Who comes in, and what they may do there.
+//!
+//! Whoever asks shows a bearer token, a name and password (HTTP Basic), or a client certificate;
+//! the first of these that is there decides. Where none of them is configured everybody may do
+//! everything: then the server belongs on the loopback address.
+
+mod list;
+mod role;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use role::Needs;
+pub use role::{BadRole, KnownBy, Role, Who};
+pub use secret::{BadSecret, NoRandomness, Secret};
+
+use crate::kind::{Kind, Refused};
+use axum::Router;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use list::{Entry, List, Proof};
+use reboot_core::id::NodeName;
+use reboot_store::files::FromFiles;
+use secret::{random, token_hash};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// Passwords that were right lately and need not be checked slowly again.
+const KNOWN_MAX: usize = 1024;
+/// Passwords that wait to be checked; more are turned away.
+const GUESSES_MAX: usize = 16;
+const CHALLENGE: &str = "Bearer realm=\"clusterrebootd\", Basic realm=\"clusterrebootd\"";
+
+/// How people and nodes come in.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DoorSettings {
+    /// Bearer tokens, and the roles of client certificates.
+    pub tokens_file: Option<PathBuf>,
+    /// Names and passwords.
+    pub basic_file: Option<PathBuf>,
+    /// Whether a client certificate is as good as a secret: its common name is its node's.
+    pub certificates: bool,
+}
+
+/// The common name of a client's certificate, which the authority has vouched for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateName(pub String);
+
+/// The doors: who comes in is known.
+pub struct Doors {
+    tokens: Option<Arc<FromFiles<List>>>,
+    basic: Option<Arc<FromFiles<List>>>,
+    certificates: bool,
+    known: Mutex<Known>,
+    /// One guess at a time: whoever guesses may not take the whole processor.
+    guessing: Semaphore,
+    waiting: Semaphore,
+}
+
+/// Passwords that were right, under a hash that only this process can make.
+#[derive(Default)]
+struct Known {
+    /// The list they were right by.
+    list: Option<Arc<List>>,
+    right: HashMap<[u8; 32], Who>,
+}
+
+// === impl DoorSettings ===
+
+impl DoorSettings {
+    /// Whether anybody is asked who they are.
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+// === impl Doors ===
+
+impl Doors {
+    /// Doors by these settings. Files are read now, and again when they change; one that turns
+    /// bad later leaves the last good one in force.
+    ///
+    /// # Errors
+    /// Names the file and the line that cannot be used.
+    pub fn new(settings: &DoorSettings) -> Result<Self, String> {
+        let list = |file: &Option<PathBuf>| -> Result<_, String> {
+            let Some(file) = file.clone() else {
+                return Ok(None);
+            };
+            let list = FromFiles::new(vec![file.clone()], move || List::read(&file));
+            list.current()?;
+            Ok(Some(Arc::new(list)))
+        };
+        Ok(Self {
+            tokens: list(&settings.tokens_file)?,
+            basic: list(&settings.basic_file)?,
+            certificates: settings.certificates,
+            known: Mutex::default(),
+            guessing: Semaphore::new(1),
+            waiting: Semaphore::new(GUESSES_MAX),
+        })
+    }
+
+    /// Doors that nobody is stopped at.
+    pub fn open() -> Self {
+        Self {
+            tokens: None,
+            basic: None,
+            certificates: false,
+            known: Mutex::default(),
+            guessing: Semaphore::new(1),
+            waiting: Semaphore::new(GUESSES_MAX),
+        }
+    }
+
+    /// Whether nobody is stopped.
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_none() && self.basic.is_none() && !self.certificates
+    }
+
+    /// Who this is, by what they show.
+    ///
+    /// # Errors
+    /// `unauthorized` when they show nothing that is known, `too_many_requests` when too many
+    /// passwords wait to be checked.
+    pub async fn who(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&CertificateName>,
+    ) -> Result<Who, Refused> {
+        if self.is_open() {
+            return Ok(Who::anybody());
+        }
+        let shown = headers.get(AUTHORIZATION).map(HeaderValue::to_str);
+        let Some(Ok(shown)) = shown else {
+            return match (shown, certificate) {
+                (None, Some(name)) if self.certificates => self.by_certificate(&name.0),
+                (None, _) => Err(nothing_shown()),
+                (Some(_), _) => Err(wrong()),
+            };
+        };
+        match shown.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                self.by_token(token.trim())
+            }
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+                self.by_password(pair.trim()).await
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    fn by_token(&self, token: &str) -> Result<Who, Refused> {
+        let list = current(self.tokens.as_ref())?.ok_or_else(wrong)?;
+        let hash = token_hash(token);
+        let mut entries = list.of_token(&hash);
+        let is_it = |entry: &&Entry| match &entry.proof {
+            Proof::Secret(secret) => secret.is(token),
+            Proof::Certificate => false,
+        };
+        let entry = entries.find(is_it).ok_or_else(wrong)?;
+        Ok(entry.who(KnownBy::Token))
+    }
+
+    /// A role in the list of tokens, or else that of the node it names.
+    fn by_certificate(&self, name: &str) -> Result<Who, Refused> {
+        let list = current(self.tokens.as_ref())?;
+        let mut entries = list.iter().flat_map(|list| list.named(name));
+        if let Some(entry) = entries.find(|entry| entry.proof == Proof::Certificate) {
+            return Ok(entry.who(KnownBy::Certificate));
+        }
+        let node = NodeName::new(name).map_err(|_| {
+            let text =
+                format!("the certificate's common name `{name}` names no node: make another");
+            Kind::Unauthorized.because(text)
+        })?;
+        Ok(Who {
+            name: name.to_owned(),
+            role: Role::Node(node),
+            known_by: KnownBy::Certificate,
+        })
+    }
+
+    async fn by_password(&self, pair: &str) -> Result<Who, Refused> {
+        let list = current(self.basic.as_ref())?.ok_or_else(wrong)?;
+        let pair = BASE64.decode(pair).map_err(|_| wrong())?;
+        let pair = String::from_utf8(pair).map_err(|_| wrong())?;
+        let key = token_hash(&format!("{}\n{pair}", self.salt()));
+        if let Some(who) = self.known(&list).right.get(&key) {
+            return Ok(who.clone());
+        }
+        let who = self.guess(list.clone(), pair).await?;
+        let mut known = self.known(&list);
+        if known.right.len() >= KNOWN_MAX {
+            known.right.clear();
+        }
+        known.right.insert(key, who.clone());
+        Ok(who)
+    }
+
+    /// Checks a password, slowly, off the threads that serve.
+    async fn guess(&self, list: Arc<List>, pair: String) -> Result<Who, Refused> {
+        let Ok(_place) = self.waiting.try_acquire() else {
+            let text = "too many passwords wait to be checked: ask again in a moment";
+            return Err(Kind::TooManyRequests.because(text));
+        };
+        let _turn = self.guessing.acquire().await.map_err(|_| wrong())?;
+        let checked = tokio::task::spawn_blocking(move || {
+            let (name, password) = pair.split_once(':')?;
+            let entries: Vec<_> = list.named(name).collect();
+            if entries.is_empty() {
+                // As slow for a name that nobody has: the time does not tell names.
+                let _ = list.slowest().map(|entry| entry.is_secret(password));
+                return None;
+            }
+            let entry = entries.into_iter().find(|entry| entry.is_secret(password));
+            Some(entry?.who(KnownBy::Password))
+        });
+        checked.await.ok().flatten().ok_or_else(wrong)
+    }
+
+    fn known(&self, list: &Arc<List>) -> std::sync::MutexGuard<'_, Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.list.as_ref().is_none_or(|it| !Arc::ptr_eq(it, list)) {
+            *known = Known {
+                list: Some(list.clone()),
+                right: HashMap::new(),
+            };
+        }
+        known
+    }
+
+    /// Makes the hashes of remembered passwords of no use to another process.
+    fn salt(&self) -> String {
+        static SALT: std::sync::OnceLock<[u8; 32]> = std::sync::OnceLock::new();
+        let salt = SALT.get_or_init(|| random().unwrap_or_default());
+        BASE64.encode(salt)
+    }
+}
+
+/// A list as it is now.
+fn current(list: Option<&Arc<FromFiles<List>>>) -> Result<Option<Arc<List>>, Refused> {
+    let list = list.map(|it| it.current()).transpose();
+    list.map_err(|error| Kind::InternalError.because(error))
+}
+
+fn nothing_shown() -> Refused {
+    let text = "say who you are: send a bearer token, or a name and password";
+    Kind::Unauthorized.because(text)
+}
+
+fn wrong() -> Refused {
+    let text = "what you show is not known here: check the token, or name and password, and that \
+                the server's list has its hash";
+    Kind::Unauthorized.because(text)
+}
+
+/// These routes, behind doors: each handler may ask for [`Who`].
+pub fn behind<S>(doors: Arc<Doors>, routes: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    routes.layer(from_fn_with_state(doors, come_in))
+}
+
+async fn come_in(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {
+    if request.extensions().get::<Who>().is_some() {
+        return next.run(request).await; // it came through other doors already
+    }
+    let certificate = request.extensions().get::<CertificateName>().cloned();
+    match doors.who(request.headers(), certificate.as_ref()).await {
+        Ok(who) => {
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
+        Err(refused) => {
+            let is_unauthorized = refused.kind == Kind::Unauthorized;
+            let mut response = refused.into_response();
+            if is_unauthorized {
+                let challenge = HeaderValue::from_static(CHALLENGE);
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
+    }
+}
+
+// === impl Who ===
+
+impl<S: Sync> FromRequestParts<S> for Who {
+    type Rejection = Refused;
+
+    /// Who asks. A route that stands behind no doors lets nobody in.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let who = parts.extensions.get::<Self>().cloned();
+        who.ok_or_else(|| Kind::InternalError.because("this route has no doors: report this"))
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn who(&self, known_by: KnownBy) -> Who {
+        Who {
+            name: self.name.clone(),
+            role: self.role.clone(),
+            known_by,
+        }
+    }
+
+    fn is_secret(&self, shown: &str) -> bool {
+        match &self.proof {
+            Proof::Secret(secret) => secret.is(shown),
+            Proof::Certificate => false,
+        }
+    }
+}
