@@ -73,6 +73,11 @@ const NEEDS: &[Need] = &[
         why: "installs the accessibility rules that the dashboard is judged by",
     },
     Need {
+        program: "faketime",
+        packages: &["faketime"],
+        why: "bends the clock of a running daemon",
+    },
+    Need {
         program: "pip3",
         packages: &["python3-pip"],
         why: "installs the tester that reads the server's OpenAPI document",

@@ -6,6 +6,8 @@
 #[allow(dead_code)] // shared with the evidence, which uses all of it
 #[path = "../evidence/bench.rs"]
 mod bench;
+#[path = "../evidence/clocks.rs"]
+mod clocks;
 #[path = "../evidence/command.rs"]
 mod command;
 #[path = "../evidence/crashes.rs"]

@@ -15,9 +15,16 @@ fn roll(count: usize, max: usize, how: Signal) -> usize {
         if how == Signal::SIGKILL {
             machine.hasty();
         }
+    }
+    roll_all(&bench, &mut machines, max, how)
+}
+
+/// The same with machines that are there.
+pub(crate) fn roll_all(bench: &Bench, machines: &mut [Machine], max: usize, how: Signal) -> usize {
+    for machine in machines.iter_mut() {
         machine.touch("sentinel");
     }
-    for machine in &mut machines {
+    for machine in machines.iter_mut() {
         machine.start();
     }
     let is_done = |machine: &Machine| machine.has("run/rebooted") && !machine.has("down");
@@ -26,7 +33,7 @@ fn roll(count: usize, max: usize, how: Signal) -> usize {
             machines.iter().any(|it| it.has("down")) || machines.iter().all(is_done)
         });
         for machine in machines.iter_mut().filter(|it| it.has("down")) {
-            machine.power_cycle(&bench, how);
+            machine.power_cycle(bench, how);
         }
     }
     bench.wait_for_no_hold();
@@ -34,7 +41,7 @@ fn roll(count: usize, max: usize, how: Signal) -> usize {
     let once: Vec<_> = machines.iter().map(|it| (it.name.clone(), 1)).collect();
     assert_eq!(counts, once, "each exactly once\n{}", bench.logs());
     assert!(most <= max, "{most} were down at once\n{}", bench.logs());
-    for machine in &mut machines {
+    for machine in machines {
         assert_eq!(machine.stop(), 0, "{}", machine.name);
     }
     most

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)] // a test fails best where it fails
 
 mod bench;
+mod clocks;
 mod command;
 mod crashes;
 mod doubles;
