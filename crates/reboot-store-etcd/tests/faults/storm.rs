@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How long a run is to be, other than as a test: `cycles=10000,minutes=60,calm_ms=4000`.
 const VARIABLE: &str = "CLUSTERREBOOTD_TEST_FAULTS";
 
+/// From so many cycles on an agent dies at every stage.
+const LONG_CYCLES: u64 = 5_000;
+
 // === impl Plan ===
 
 impl Plan {
@@ -43,6 +46,9 @@ async fn every_history_under_every_fault_is_one_that_the_rules_allow() {
     let cycles = campaign.evidence.notes.cycles;
     assert!(cycles >= plan.cycles, "{cycles} cycles are too few to tell");
     assert_met(&campaign, &verdict);
+    if plan.cycles >= LONG_CYCLES {
+        assert_killed_at_every_stage(&campaign);
+    }
 }
 
 /// A run that did not meet what it should shows nothing.
@@ -67,6 +73,14 @@ fn assert_met(campaign: &Campaign, verdict: &Verdict) {
     assert!(figures.cooldowns > 0, "no cooldown was started");
     let kills: u64 = campaign.evidence.notes.kills.values().sum();
     assert!(kills > 0, "no agent was killed amid a call");
+}
+
+/// A short run cannot meet them all.
+fn assert_killed_at_every_stage(campaign: &Campaign) {
+    for stage in ["claim", "drain", "fence", "adopt", "return", "release"] {
+        let is_met = campaign.evidence.notes.kills.contains_key(stage);
+        assert!(is_met, "no agent was killed at its {stage}");
+    }
 }
 
 fn print(campaign: &Campaign, verdict: &Verdict) {
