@@ -30,5 +30,5 @@ pub mod wire;
 
 pub use kind::{KINDS, Kind, Refused};
 pub use peer::Peer;
-pub use router::router;
+pub use router::{router, router_behind};
 pub use serve::Server;

@@ -3,6 +3,7 @@
 //! newline.
 
 use crate::desk::{Desk, Wait, Wish};
+use crate::doors::Who;
 use crate::kind::{Kind, Refused};
 use crate::peer::Peer;
 use crate::reading::read_body;
@@ -39,10 +40,12 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
 async fn lock(
     State(desk): State<Arc<Desk>>,
     Extension(peer): Extension<Peer>,
+    who: Who,
     request: Request,
 ) -> Result<Answer, Answer> {
     let form = Form::read(request, &desk.settings().limits).await?;
     let (id, wait) = (form.host()?, form.wait()?);
+    who.for_node(&id).map_err(refusal)?;
     let wish = Wish {
         group: GroupName::default(),
         id,
@@ -58,10 +61,12 @@ async fn lock(
 async fn unlock(
     State(desk): State<Arc<Desk>>,
     Extension(peer): Extension<Peer>,
+    who: Who,
     request: Request,
 ) -> Result<Answer, Answer> {
     let form = Form::read(request, &desk.settings().limits).await?;
     let id = form.host()?;
+    who.for_node(&id).map_err(refusal)?;
     let released = desk.steady(&GroupName::default(), &id, &peer).await;
     let text = match released.map_err(refusal)? {
         true => format!("{id} gave the reboot lock back\n"),

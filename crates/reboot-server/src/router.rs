@@ -1,26 +1,37 @@
 //! Every route, in one place.
 
+use crate::audit::{Audit, NoAudit};
 use crate::desk::Desk;
+use crate::doors::{Doors, behind, for_operators};
 use crate::wire::{self, Wire};
 use crate::{fleet_api, fleetlock, health, lock_api, metrics, page};
-use axum::Router;
+use axum::{Extension, Router};
 use http::StatusCode;
 use std::sync::Arc;
 
-/// All routes under the settings' prefix. There is no redirect among them. Call it inside a tokio
-/// runtime.
+/// All routes under the settings' prefix, open to everybody. There is no redirect among them. Call
+/// it inside a tokio runtime.
 pub fn router(desk: Arc<Desk>) -> Router {
+    router_behind(desk, Arc::new(Doors::open()), Arc::new(NoAudit))
+}
+
+/// The same for those who come in by these doors, with a record of what daemons change. Only
+/// whether the server lives is told to everybody.
+pub fn router_behind(desk: Arc<Desk>, doors: Arc<Doors>, audit: Arc<dyn Audit>) -> Router {
     let settings = desk.settings();
     let prefix = settings.base_path.as_str().to_owned();
-    let wire = Wire::open(desk.view().clone(), settings.limits.clone(), desk.closing());
+    let (view, limits) = (desk.view().clone(), settings.limits.clone());
+    let closing = desk.closing();
+    let wire = Wire::open_behind(view, limits, closing, doors.clone(), audit.clone());
     let routes = Router::new()
         .merge(fleetlock::routes())
         .merge(lock_api::routes())
-        .merge(health::routes())
         .merge(metrics::routes())
         .merge(wire::routes(wire))
         .merge(page::routes())
-        .merge(fleet_api::routes());
+        .merge(for_operators(fleet_api::routes()))
+        .layer(Extension(audit));
+    let routes = behind(doors, routes).merge(health::routes());
     let all = match prefix.is_empty() {
         true => routes,
         false => Router::new().nest(&prefix, routes),

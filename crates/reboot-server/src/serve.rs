@@ -1,9 +1,12 @@
 //! The listener: connections in, each within its limits; a graceful end.
 
+use crate::audit::{Audit, NoAudit};
 use crate::desk::Desk;
+use crate::doors::{CertificateName, Doors};
 use crate::limits::Rates;
 use crate::peer::{Link, Peer};
-use crate::router::router;
+use crate::router::router_behind;
+use crate::tls::Acceptor;
 use axum::Router;
 use axum::response::IntoResponse;
 use http::Request;
@@ -17,6 +20,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -31,23 +35,58 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// A bound listener.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    doors: Arc<Doors>,
+    audit: Arc<dyn Audit>,
+    tls: Option<Arc<Acceptor>>,
 }
 
 // === impl Server ===
 
 impl Server {
-    /// Binds to `host:port`; port 0 takes any that is free.
+    /// Binds to `host:port`, without a host to every address of the machine; port 0 takes any
+    /// that is free.
     ///
     /// # Errors
     /// Why the address cannot be bound.
     pub async fn bind(listen: &str) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
+        let listener = match listen.strip_prefix(':') {
+            Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+                Ok(listener) => listener,
+                // A machine without IPv6.
+                Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await?,
+            },
+            None => TcpListener::bind(listen).await?,
+        };
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self {
+            listener,
+            address,
+            doors: Arc::new(Doors::open()),
+            audit: Arc::new(NoAudit),
+            tls: None,
+        })
+    }
+
+    /// Serves those alone who come in by these doors, and writes down what they change.
+    #[must_use]
+    pub fn behind(self, doors: Doors, audit: Arc<dyn Audit>) -> Self {
+        Self {
+            doors: Arc::new(doors),
+            audit,
+            ..self
+        }
+    }
+
+    /// Speaks TLS, and nothing else.
+    #[must_use]
+    pub fn encrypted(self, tls: Acceptor) -> Self {
+        Self {
+            tls: Some(Arc::new(tls)),
+            ..self
+        }
     }
 
     /// Where it is bound.
@@ -63,7 +102,8 @@ impl Server {
         tasks.spawn(async move { waker.follow().await });
         let ending = watch::Sender::new(false);
         let mut connections = JoinSet::new();
-        let router = router(desk.clone());
+        let (doors, audit) = (self.doors.clone(), self.audit.clone());
+        let router = router_behind(desk.clone(), doors, audit);
         let accept = self.accept(&desk, router, &ending, &mut connections);
         tokio::select! {
             () = accept => {}
@@ -105,11 +145,13 @@ impl Server {
                 desk: desk.clone(),
                 rates: rates.clone(),
                 router: router.clone(),
+                certificate: None,
                 patience: limits.patience,
                 ending: ending.subscribe(),
             };
+            let tls = self.tls.clone();
             connections.spawn(async move {
-                connection.serve(link).await;
+                connection.open(link, tls).await;
                 drop(permit);
             });
         }
@@ -122,6 +164,8 @@ struct Connection {
     desk: Arc<Desk>,
     rates: Arc<Rates>,
     router: Router,
+    /// Whose certificate was shown.
+    certificate: Option<CertificateName>,
     patience: Duration,
     ending: watch::Receiver<bool>,
 }
@@ -129,12 +173,29 @@ struct Connection {
 // === impl Connection ===
 
 impl Connection {
-    /// Serves one request after the other. A client that goes away is its own affair.
-    async fn serve(mut self, link: Link) {
+    /// Shakes hands where that is due. A client that goes away is its own affair.
+    async fn open(self, link: Link, tls: Option<Arc<Acceptor>>) {
+        let Some(tls) = tls else {
+            return self.serve(link).await;
+        };
+        if let Ok((stream, certificate)) = tls.accept(link, self.patience).await {
+            let encrypted = Self {
+                certificate,
+                ..self
+            };
+            encrypted.serve(stream).await;
+        }
+    }
+
+    /// Serves one request after the other.
+    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let answer = |mut request: Request<Incoming>| {
             let rate = self.desk.settings().limits.requests_per_second;
             let counted = self.rates.count(self.peer.address.ip(), rate);
             request.extensions_mut().insert(self.peer.clone());
+            if let Some(certificate) = &self.certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
             let mut router = self.router.clone();
             async move {
                 match counted {
@@ -148,7 +209,7 @@ impl Connection {
                 .timer(TokioTimer::new())
                 .header_read_timeout(self.patience)
                 .max_buf_size(HEAD_BYTES_MAX)
-                .serve_connection(TokioIo::new(link), service_fn(answer))
+                .serve_connection(TokioIo::new(stream), service_fn(answer))
         );
         tokio::select! {
             _ = connection.as_mut() => return,

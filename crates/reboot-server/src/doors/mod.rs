@@ -17,7 +17,7 @@ pub use secret::{BadSecret, NoRandomness, Secret};
 use crate::kind::{Kind, Refused};
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -269,6 +269,21 @@ where
     S: Clone + Send + Sync + 'static,
 {
     routes.layer(from_fn_with_state(doors, come_in))
+}
+
+/// These routes, where all but operators may only look.
+pub(crate) fn for_operators<S>(routes: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    routes.layer(from_fn(change_as_operator))
+}
+
+async fn change_as_operator(who: Who, request: Request, next: Next) -> Result<Response, Refused> {
+    if !request.method().is_safe() {
+        who.as_operator()?;
+    }
+    Ok(next.run(request).await)
 }
 
 async fn come_in(State(doors): State<Arc<Doors>>, mut request: Request, next: Next) -> Response {

@@ -8,6 +8,7 @@ mod wire;
 pub use wire::Params;
 
 use crate::desk::{Desk, Wait, Wish};
+use crate::doors::Who;
 use crate::kind::{Kind, Refused};
 use crate::peer::Peer;
 use crate::reading::read_body;
@@ -33,9 +34,11 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
 async fn pre_reboot(
     State(desk): State<Arc<Desk>>,
     Extension(peer): Extension<Peer>,
+    who: Who,
     request: Request,
 ) -> Result<(), Refused> {
     let Params { id, group } = params(&desk, request).await?;
+    who.for_node(&id)?;
     let wish = Wish {
         group,
         id,
@@ -49,9 +52,11 @@ async fn pre_reboot(
 async fn steady_state(
     State(desk): State<Arc<Desk>>,
     Extension(peer): Extension<Peer>,
+    who: Who,
     request: Request,
 ) -> Result<(), Refused> {
     let Params { id, group } = params(&desk, request).await?;
+    who.for_node(&id)?;
     desk.steady(&group, &id, &peer).await.map(|_| ())
 }
 

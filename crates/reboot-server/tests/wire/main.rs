@@ -7,4 +7,5 @@ mod conformance;
 mod herd;
 mod kit;
 mod roles;
+mod routes;
 mod tls;
