@@ -17,6 +17,7 @@ mod kind;
 mod limits;
 pub mod lock_api;
 mod metrics;
+mod operator;
 mod page;
 pub mod news;
 mod peer;

@@ -1,5 +1,6 @@
 //! Why a request to the fleet API has no good answer.
 
+use crate::operator::BadWish;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -74,6 +75,17 @@ impl From<Trouble> for Problem {
                 Self::new(away, "unknown", text)
             }
             Trouble::Broken(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", text),
+        }
+    }
+}
+
+impl From<BadWish> for Problem {
+    fn from(wish: BadWish) -> Self {
+        let text = wish.to_string();
+        match wish {
+            BadWish::Reason | BadWish::Until(_) | BadWish::Name(_) => Self::bad_request(text),
+            BadWish::Over(_) => Self::conflict(text),
+            BadWish::Trouble(trouble) => trouble.into(),
         }
     }
 }

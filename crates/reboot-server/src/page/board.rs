@@ -26,6 +26,7 @@ pub(super) struct Board {
     pub(super) now: String,
     /// Where the state is kept.
     pub(super) store: String,
+    pub(super) is_paused: bool,
     /// What needs somebody's eye, worst first.
     pub(super) alarms: Vec<Alarm>,
     pub(super) groups: Vec<GroupCard>,
@@ -124,6 +125,7 @@ impl Board {
             revision: fleet.revision,
             now: clock(now),
             store,
+            is_paused: fleet.pause.is_some(),
             alarms,
             groups,
             nodes,
@@ -141,6 +143,7 @@ impl Board {
             revision: 0,
             now: clock(now),
             store,
+            is_paused: false,
             alarms: vec![alarm],
             groups: Vec::new(),
             nodes: Vec::new(),

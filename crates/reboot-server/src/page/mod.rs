@@ -1,12 +1,14 @@
 //! The dashboard: one page from the binary, readable without JavaScript and live with it. It
 //! shows what the newest look showed; nothing on it is fetched from anywhere else.
 
+mod actions;
 mod board;
 mod history;
 mod week;
 mod words;
 
 use crate::desk::Desk;
+use crate::doors::{Role, Who};
 use crate::view::Seen;
 use askama::Template;
 use axum::Router;
@@ -35,12 +37,15 @@ const SCRIPT: &str = include_str!("assets/board.js");
 #[template(path = "page.html")]
 struct Page<'a> {
     base: &'a str,
+    may_act: bool,
     board: &'a Board,
 }
 
 #[derive(Template)]
 #[template(path = "board.html")]
 struct Fragment<'a> {
+    base: &'a str,
+    may_act: bool,
     board: &'a Board,
 }
 
@@ -57,13 +62,15 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route("/board", get(fragment))
         .route("/assets/board.css", get(style))
         .route("/assets/board.js", get(script))
+        .merge(actions::routes())
 }
 
-async fn page(State(desk): State<Arc<Desk>>) -> Response {
+async fn page(State(desk): State<Arc<Desk>>, who: Who) -> Response {
     let board = look(&desk).await;
     let settings = desk.settings();
     let page = Page {
         base: settings.base_path.as_str(),
+        may_act: who.role == Role::Operator,
         board: &board,
     };
     html(page.render())
@@ -71,7 +78,7 @@ async fn page(State(desk): State<Arc<Desk>>) -> Response {
 
 /// The board alone, as soon as it differs from what the page has; 204 when nothing happened for
 /// a while.
-async fn fragment(State(desk): State<Arc<Desk>>, Query(known): Query<Known>) -> Response {
+async fn fragment(State(desk): State<Arc<Desk>>, who: Who, Query(known): Query<Known>) -> Response {
     if let Some(seen) = known.seen {
         let mut looks = desk.view().looks();
         let is_news = |look: &Seen| look.as_ref().map_or(0, |sight| sight.fleet.revision) != seen;
@@ -80,7 +87,13 @@ async fn fragment(State(desk): State<Arc<Desk>>, Query(known): Query<Known>) -> 
         }
     }
     let board = look(&desk).await;
-    html(Fragment { board: &board }.render())
+    let settings = desk.settings();
+    let fragment = Fragment {
+        base: settings.base_path.as_str(),
+        may_act: who.role == Role::Operator,
+        board: &board,
+    };
+    html(fragment.render())
 }
 
 async fn look(desk: &Desk) -> Board {

@@ -130,7 +130,7 @@ async fn an_operator_pauses_resumes_unlocks_and_changes_slots() {
     assert!(
         fleet
             .pause
-            .is_some_and(|it| told(&it.reason) && it.by == "API client at 127.0.0.1")
+            .is_some_and(|it| told(&it.reason) && it.by == "somebody at 127.0.0.1")
     );
     assert!(group.pause.as_ref().is_some_and(|it| told(&it.reason)));
     assert_eq!((group.max, house.holders().await.len()), (5, 2));

@@ -61,6 +61,8 @@ async fn the_board_tells_who_reboots_who_waits_and_why() {
         "02:00 to 05:00",
         "took a slot and may reboot now",
         "kernel-6.18.2",
+        "Unlock node-a",
+        "Pause the fleet",
     ] {
         assert!(page.body.contains(told), "{told}: {}", page.body);
     }
@@ -98,6 +100,66 @@ async fn the_board_is_drawn_anew_when_something_happened() {
     assert_eq!(board.status, 200);
     assert!(!board.body.contains("<html"), "{}", board.body);
     assert_eq!(get(&house, "/board?seen=x").await.status, 400);
+}
+
+async fn send(house: &House, path: &str, origin: &str, form: &str) -> kit::Answer {
+    let length = form.len();
+    let kind = "application/x-www-form-urlencoded";
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: server\r\norigin: {origin}\r\ncontent-type: {kind}\r\n\
+         content-length: {length}\r\n\r\n{form}"
+    );
+    house.ask(request.as_bytes()).await
+}
+
+#[tokio::test]
+async fn an_operator_acts_on_the_page() {
+    let house = furnished().await;
+    let here = "http://server";
+    for (path, form) in [
+        ("/act/max", "group=default&max=7"),
+        ("/act/pause", "group=default&reason=a+look&until="),
+        ("/act/unlock", "group=default&number=1&reason=burnt+down"),
+        (
+            "/act/pause",
+            "reason=release+day&until=2999-01-01T00:00:00Z",
+        ),
+    ] {
+        let answer = send(&house, path, here, form).await;
+        assert_eq!(answer.status, 303, "{path}: {}", answer.body);
+        assert!(answer.head.contains("location: /"), "{}", answer.head);
+    }
+    let fleet = house.store.look().await.unwrap();
+    let group = &fleet.groups[&GroupName::default()].group;
+    assert_eq!((group.max, house.holders().await.len()), (7, 2));
+    assert_eq!(group.pause.as_ref().unwrap().reason, "a look");
+    assert_eq!(fleet.pause.unwrap().by, "somebody at 127.0.0.1");
+    for (path, form) in [("/act/resume", "group=default"), ("/act/resume", "")] {
+        assert_eq!(send(&house, path, here, form).await.status, 303);
+    }
+    let fleet = house.store.look().await.unwrap();
+    assert_eq!(fleet.pause, None);
+    assert_eq!(fleet.groups[&GroupName::default()].group.pause, None);
+}
+
+#[tokio::test]
+async fn forms_that_are_wrong_or_from_elsewhere_do_nothing() {
+    let house = furnished().await;
+    let before = house.store.look().await.unwrap().revision;
+    let elsewhere = send(&house, "/act/pause", "http://evil", "reason=x").await;
+    assert_eq!(elsewhere.status, 403, "{}", elsewhere.body);
+    for (path, form, told) in [
+        ("/act/pause", "reason=+", "say why"),
+        ("/act/pause", "reason=x&until=soon", "write a time"),
+        ("/act/max", "group=default&max=many", "no number"),
+        ("/act/unlock", "group=default&number=x&reason=y", "no hold"),
+        ("/act/resume", "group=a%2Fb", "letters"),
+    ] {
+        let answer = send(&house, path, "http://server", form).await;
+        assert_eq!(answer.status, 400, "{path}: {}", answer.body);
+        assert!(answer.body.contains(told), "{told}: {}", answer.body);
+    }
+    assert_eq!(house.store.look().await.unwrap().revision, before);
 }
 
 /// What the browser found.

@@ -22,13 +22,16 @@
     }
   };
 
-  const shut = () => [...board.querySelectorAll("details:not([open])")].map((it) => it.id);
+  const folds = () => [...board.querySelectorAll("details[id]")].map((it) => [it.id, it.open]);
+
+  // Who is writing into a form is not interrupted.
+  const isBusy = () => board.contains(document.activeElement) && document.activeElement.matches("input");
 
   const draw = (html) => {
     const focused = document.activeElement && document.activeElement.id;
-    const closed = shut();
+    const before = folds();
     board.innerHTML = html;
-    for (const id of closed) document.getElementById(id)?.removeAttribute("open");
+    for (const [id, open] of before) document.getElementById(id)?.toggleAttribute("open", open);
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     live.textContent = `live, as of ${document.getElementById("state").dataset.now}`;
   };
@@ -38,8 +41,13 @@
       const seen = document.getElementById("state").dataset.revision;
       try {
         const answer = await fetch(`${base}/board?seen=${seen}`, { cache: "no-store" });
-        if (answer.status === 200) draw(await answer.text());
-        else if (answer.status !== 204) throw new Error(answer.statusText);
+        if (answer.status === 200) {
+          const html = await answer.text();
+          while (isBusy()) await wait(PAUSE_MS);
+          draw(html);
+        } else if (answer.status !== 204) {
+          throw new Error(answer.statusText);
+        }
         await wait(PAUSE_MS);
       } catch {
         live.textContent = "the server does not answer: this is old";

@@ -47,7 +47,10 @@ for (const scheme of ["light", "dark"]) {
     const page = await open(width, scheme);
     await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
     found.sideways[name] = await page.evaluate(() => document.documentElement.scrollWidth);
+    await page.$$eval("details", (all) => all.forEach((it) => (it.open = true)));
     await judge(page, name);
+    const unfolded = await page.evaluate(() => document.documentElement.scrollWidth);
+    found.sideways[name] = Math.max(found.sideways[name], unfolded);
     await page.close();
   }
 }
@@ -56,9 +59,10 @@ const plain = await open(1100, "light", false);
 found.plain = await plain.$eval("main", (main) => main.textContent);
 await plain.close();
 
-// Every link, button and fold is reached by the tabulator key alone.
+// Every link, field, button and fold is reached by the tabulator key alone.
 const keys = await open(1100, "light");
-const reachable = "a[href], button, input, select, textarea, summary";
+const reachable = "a[href], button, input:not([type=hidden]), select, textarea, summary";
+await keys.$$eval("details", (all) => all.forEach((it) => (it.open = true)));
 const wanted = await keys.$$eval(reachable, (all) => all.length);
 const reached = new Set();
 for (let turn = 0; turn <= wanted; turn += 1) {
@@ -73,11 +77,11 @@ await keys.close();
 
 // What changes in the store shows by itself.
 const living = await open(1100, "light");
-await living.evaluate(() => document.querySelector("details summary")?.click());
+await living.evaluate(() => document.querySelector("details[open] summary")?.click());
 console.error("WATCHING");
 await living.waitForFunction(() => document.body.textContent.includes("node-new"), { timeout: 20000 });
 found.live = await living.$eval("#live", (live) => live.textContent);
-found.stillClosed = await living.$eval("details", (it) => !it.open);
+found.stillClosed = await living.$eval("details[id^=history]", (it) => !it.open);
 await living.close();
 
 await browser.close();

@@ -1,0 +1,224 @@
+//! An operator at the desk: who it is, from where, and what it may have done. Every change is
+//! written down.
+
+use crate::audit::{Audit, Deed};
+use crate::clock::time_of_day;
+use crate::desk::Desk;
+use crate::doors::{KnownBy, Who};
+use crate::kind::{Kind, Refused};
+use crate::peer::Peer;
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use jiff::Timestamp;
+use reboot_core::boot::BootIdentity;
+use reboot_core::group::{Action, Identity, Pause, Reply, Request};
+use reboot_core::id::{BadName, GroupName, Instance, MachineId, RequestId, SessionId};
+use reboot_core::write::{Trouble, Write, Written};
+use reboot_store::Store;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The longest reason, in characters.
+const REASON_MAX: usize = 1_000;
+
+/// Somebody who may change things.
+pub(crate) struct Operator {
+    who: Who,
+    from: SocketAddr,
+    audit: Arc<dyn Audit>,
+}
+
+/// Why a wish is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BadWish {
+    /// No reason, or a book.
+    #[error("say why, in 1 to {REASON_MAX} characters")]
+    Reason,
+    /// No time.
+    #[error("until {0:?}: write a time, such as 2026-12-24T06:00:00Z")]
+    Until(String),
+    /// A time that is over.
+    #[error("until {0:?}: that is over: name a time to come, such as 2026-12-24T06:00:00Z")]
+    Over(String),
+    /// No name.
+    #[error("{0}")]
+    Name(#[from] BadName),
+    /// The store has not done it.
+    #[error("{0}")]
+    Trouble(#[from] Trouble),
+}
+
+// === impl Operator ===
+
+impl Operator {
+    /// The name in records.
+    pub(crate) fn by(&self) -> String {
+        let ip = self.from.ip();
+        match self.who.known_by {
+            KnownBy::Nothing => format!("somebody at {ip}"),
+            KnownBy::Token | KnownBy::Password | KnownBy::Certificate => {
+                format!("{} at {ip}", self.who.name)
+            }
+        }
+    }
+
+    /// Commits a change, and writes down that it was asked for.
+    pub(crate) async fn commit(&self, desk: &Desk, write: Write) -> Result<Written, Trouble> {
+        let answer = desk.view().write(write.clone()).await;
+        if let Some(deed) = Deed::of(&self.who, Some(self.from), &write, &answer) {
+            self.audit.done(&deed);
+        }
+        answer
+    }
+
+    /// Asks a group that is there.
+    pub(crate) async fn ask(
+        &self,
+        desk: &Desk,
+        group: GroupName,
+        action: Action,
+    ) -> Result<Reply, BadWish> {
+        let write = Write::Ask {
+            group,
+            create_with_max: None,
+            request: Request {
+                id: RequestId::new(Uuid::new_v4().to_string())?,
+                at: time_of_day(),
+                action,
+            },
+        };
+        match self.commit(desk, write).await? {
+            Written::Granted(reply) => Ok(reply),
+            Written::Done | Written::Ticket(_) => {
+                let text = "the store answered something else: report this".to_owned();
+                Err(Trouble::Broken(text).into())
+            }
+        }
+    }
+
+    /// Pauses a group, or the fleet; with an end it stands on a lease that nobody renews.
+    pub(crate) async fn pause(
+        &self,
+        desk: &Desk,
+        group: Option<GroupName>,
+        why: String,
+        until: Option<String>,
+    ) -> Result<(), BadWish> {
+        let reason = reason(why)?;
+        let session = match &until {
+            Some(until) => Some(self.open_until(desk, until).await?),
+            None => None,
+        };
+        let pause = Pause {
+            by: self.by(),
+            reason,
+            until,
+            session,
+        };
+        match group {
+            Some(group) => drop(self.ask(desk, group, Action::Pause(pause)).await?),
+            None => {
+                let write = Write::pause_fleet(Some(pause), self.by(), time_of_day());
+                self.commit(desk, write).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a group go on, or the fleet.
+    pub(crate) async fn resume(
+        &self,
+        desk: &Desk,
+        group: Option<GroupName>,
+    ) -> Result<(), BadWish> {
+        let by = self.by();
+        match group {
+            Some(group) => drop(self.ask(desk, group, Action::Resume { by }).await?),
+            None => {
+                let write = Write::pause_fleet(None, by, time_of_day());
+                self.commit(desk, write).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes a group's slots; answers them before and after.
+    pub(crate) async fn set_max(
+        &self,
+        desk: &Desk,
+        group: GroupName,
+        max: u32,
+    ) -> Result<(u32, u32), BadWish> {
+        let by = self.by();
+        match self.ask(desk, group, Action::SetMax { max, by }).await? {
+            Reply::MaxChanged { old, new } => Ok((old, new)),
+            _ => Ok((max, max)),
+        }
+    }
+
+    /// Ends a hold.
+    pub(crate) async fn unlock(
+        &self,
+        desk: &Desk,
+        group: GroupName,
+        number: u64,
+        why: String,
+    ) -> Result<(), BadWish> {
+        let action = Action::Break {
+            number,
+            by: self.by(),
+            reason: reason(why)?,
+        };
+        self.ask(desk, group, action).await.map(drop)
+    }
+
+    async fn open_until(&self, desk: &Desk, until: &str) -> Result<SessionId, BadWish> {
+        let at: Result<Timestamp, _> = until.parse();
+        let at = at.map_err(|_| BadWish::Until(until.to_owned()))?;
+        let left = at.duration_since(Timestamp::now()).as_millis();
+        let Some(ttl_ms) = u64::try_from(left).ok().filter(|left| *left > 0) else {
+            return Err(BadWish::Over(until.to_owned()));
+        };
+        let session = SessionId::new(format!("pause-{}", Uuid::new_v4()))?;
+        let open = Write::OpenSession {
+            session: session.clone(),
+            identity: Identity {
+                node: Pause::keeper(),
+                machine_id: MachineId::new("operator")?,
+                boot: BootIdentity::of_boot("operator"),
+                instance: Instance::new("operator")?,
+            },
+            ttl_ms,
+        };
+        self.commit(desk, open).await?;
+        Ok(session)
+    }
+}
+
+fn reason(text: String) -> Result<String, BadWish> {
+    let is_told = !text.trim().is_empty();
+    match is_told && text.chars().count() <= REASON_MAX {
+        true => Ok(text),
+        false => Err(BadWish::Reason),
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Operator {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let all = &parts.extensions;
+        let (who, peer) = (all.get::<Who>(), all.get::<Peer>());
+        let (Some(who), Some(peer), Some(audit)) = (who, peer, all.get::<Arc<dyn Audit>>()) else {
+            let text = "this route has no doors, or no record of changes: report this";
+            return Err(Kind::InternalError.because(text));
+        };
+        who.as_operator()?;
+        Ok(Self {
+            who: who.clone(),
+            from: peer.address,
+            audit: audit.clone(),
+        })
+    }
+}

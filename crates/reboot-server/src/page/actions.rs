@@ -1,0 +1,181 @@
+//! What an operator does on the page: forms that work without JavaScript. Only the page itself
+//! may send them.
+
+use crate::desk::Desk;
+use crate::operator::{BadWish, Operator};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use axum::{Router, middleware};
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, StatusCode};
+use reboot_core::id::{BadName, GroupName};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// What the forms send; each sends some of it.
+#[derive(Deserialize)]
+struct Sent {
+    /// Empty is the fleet.
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    until: String,
+    #[serde(default)]
+    max: String,
+    #[serde(default)]
+    number: String,
+}
+
+/// Why nothing was done.
+enum Undone {
+    Wish(BadWish),
+    Form(String),
+}
+
+/// The forms' targets.
+pub(super) fn routes() -> Router<Arc<Desk>> {
+    Router::new()
+        .route("/act/pause", post(pause))
+        .route("/act/resume", post(resume))
+        .route("/act/max", post(set_max))
+        .route("/act/unlock", post(unlock))
+        .layer(middleware::from_fn(from_the_page_only))
+}
+
+type Answer = Result<Redirect, Undone>;
+type Fields = Result<Form<Sent>, FormRejection>;
+
+async fn pause(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let sent = sent(form)?;
+    let group = sent.group_or_fleet()?;
+    let until = (!sent.until.is_empty()).then(|| sent.until.clone());
+    operator.pause(&desk, group, sent.reason, until).await?;
+    Ok(back(&desk))
+}
+
+async fn resume(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let group = sent(form)?.group_or_fleet()?;
+    operator.resume(&desk, group).await?;
+    Ok(back(&desk))
+}
+
+async fn set_max(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let sent = sent(form)?;
+    let max = sent.max.trim().parse();
+    let max = max.map_err(|_| Undone::Form(format!("{:?} is no number of slots", sent.max)))?;
+    let group = GroupName::new(sent.group)?;
+    operator.set_max(&desk, group, max).await?;
+    Ok(back(&desk))
+}
+
+async fn unlock(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let sent = sent(form)?;
+    let number = sent.number.parse();
+    let number = number.map_err(|_| Undone::Form(format!("{:?} is no hold", sent.number)))?;
+    let group = GroupName::new(sent.group)?;
+    operator.unlock(&desk, group, number, sent.reason).await?;
+    Ok(back(&desk))
+}
+
+fn sent(form: Fields) -> Result<Sent, Undone> {
+    let form = form.map_err(|error| Undone::Form(error.body_text()))?;
+    Ok(form.0)
+}
+
+fn back(desk: &Desk) -> Redirect {
+    Redirect::to(&format!("{}/", desk.settings().base_path.as_str()))
+}
+
+/// Another site must not send these forms with this browser's credentials.
+async fn from_the_page_only(
+    request: axum::extract::Request,
+    next: middleware::Next,
+) -> Result<Response, (StatusCode, &'static str)> {
+    match is_from_the_page(request.headers()) {
+        true => Ok(next.run(request).await),
+        false => Err((
+            StatusCode::FORBIDDEN,
+            "only the page itself may send this: open it, or use /api/v1\n",
+        )),
+    }
+}
+
+fn is_from_the_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let origin = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://"));
+    origin.is_some_and(|(_, host)| Some(host) == text(HOST.as_str()))
+}
+
+// === impl Sent ===
+
+impl Sent {
+    fn group_or_fleet(&self) -> Result<Option<GroupName>, BadName> {
+        match self.group.as_str() {
+            "" => Ok(None),
+            name => GroupName::new(name).map(Some),
+        }
+    }
+}
+
+// === impl Undone ===
+
+impl From<BadWish> for Undone {
+    fn from(wish: BadWish) -> Self {
+        Self::Wish(wish)
+    }
+}
+
+impl From<BadName> for Undone {
+    fn from(error: BadName) -> Self {
+        Self::Form(error.to_string())
+    }
+}
+
+impl IntoResponse for Undone {
+    fn into_response(self) -> Response {
+        let (status, why) = match self {
+            Self::Wish(BadWish::Trouble(trouble)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, trouble.to_string())
+            }
+            Self::Wish(wish) => (StatusCode::BAD_REQUEST, wish.to_string()),
+            Self::Form(why) => (StatusCode::BAD_REQUEST, why),
+        };
+        let text = format!("Nothing was done: {why}.\nGo back and try again.\n");
+        (status, text).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_page_sends_its_forms() {
+        let cases: [(&[(&str, &str)], bool); 6] = [
+            (&[("sec-fetch-site", "same-origin")], true),
+            (
+                &[("sec-fetch-site", "cross-site"), ("origin", "http://a")],
+                false,
+            ),
+            (&[("origin", "http://a:8080"), ("host", "a:8080")], true),
+            (&[("origin", "http://b:8080"), ("host", "a:8080")], false),
+            (&[("origin", "null"), ("host", "a:8080")], false),
+            (&[("host", "a:8080")], false),
+        ];
+        for (pairs, is_it) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+                headers.insert(name, value.parse().unwrap());
+            }
+            assert_eq!(is_from_the_page(&headers), is_it, "{pairs:?}");
+        }
+    }
+}
