@@ -2,13 +2,16 @@
 
 use crate::kit::{Place, Served};
 use async_trait::async_trait;
-use reboot_core::id::GroupName;
+use reboot_core::boot::BootIdentity;
+use reboot_core::group::Identity;
+use reboot_core::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use reboot_core::write::Write;
 use reboot_store::conformance::Harness;
 use reboot_store::embedded::Options;
 use reboot_store::remote::RemoteStore;
-use reboot_store::{Store, conformance_tests};
+use reboot_store::{Interest, Store, conformance_tests};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The shortest lease, in milliseconds.
 const LEASE_MS: u64 = 1000;
@@ -33,8 +36,32 @@ impl Harness for OverTheWire {
         LEASE_MS
     }
 
+    /// Waits for the end of a lease that is opened now, in the store itself: by then all older ones
+    /// of its length have ended too.
     async fn advance(&self, ms: u64) {
-        tokio::time::sleep(Duration::from_millis(ms)).await;
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let session = SessionId::new(format!("probe-{number}")).unwrap();
+        let probe = Write::OpenSession {
+            session: session.clone(),
+            identity: Identity {
+                node: NodeName::new("probe").unwrap(),
+                machine_id: MachineId::new("probe").unwrap(),
+                boot: BootIdentity::of_boot("probe"),
+                instance: Instance::new("probe").unwrap(),
+            },
+            ttl_ms: ms,
+        };
+        let store = &self.place.store;
+        store.write(probe).await.unwrap();
+        loop {
+            let fleet = store.look().await.unwrap();
+            if fleet.presences.iter().all(|it| it.session != session) {
+                return;
+            }
+            let changed = store.changed(&Interest::Everything, fleet.revision);
+            changed.await.unwrap();
+        }
     }
 
     async fn put_record(&self, group: &GroupName, record: &str) {
