@@ -147,3 +147,41 @@ async fn a_request_asked_again_is_answered_by_what_stands_now() {
     };
     assert_eq!(refused, Trouble::Refused(gone));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_asked_again_sweeps_a_dead_claim_and_does_nothing_else() {
+    let etcd = Etcd::single(&LabOptions::default()).await.unwrap();
+    let own = store(&etcd.endpoints());
+    let number = claim(&own).await;
+    let by = "operator".to_owned();
+    own.write(ask("more", Action::SetMax { max: 2, by }))
+        .await
+        .unwrap();
+    own.write(ask("fence", fence(number))).await.unwrap();
+    let dying = Identity {
+        node: NodeName::new("n2").unwrap(),
+        ..identity()
+    };
+    let session = SessionId::new("session-2").unwrap();
+    let open = Write::OpenSession {
+        session: session.clone(),
+        identity: dying.clone(),
+        ttl_ms: 600_000,
+    };
+    own.write(open).await.unwrap();
+    let claim = Action::Claim(Claim {
+        identity: dying,
+        session: session.clone(),
+        need: "kernel".to_owned(),
+        pid: 1,
+        interval_secs: 0,
+        diagnostic: false,
+    });
+    own.write(ask("another", claim)).await.unwrap();
+    own.write(Write::EndSession { session }).await.unwrap();
+    let again = store(&etcd.endpoints());
+    again.write(ask("fence", fence(number))).await.unwrap();
+    let lines = again.history(&GroupName::default(), 10).await.unwrap();
+    let events = Vec::from_iter(lines.iter().map(|line| line.event.as_str()));
+    assert_eq!(events, ["claim", "set-max", "fence", "claim", "expire"]);
+}

@@ -40,6 +40,7 @@ async fn every_history_under_every_fault_is_one_that_the_rules_allow() {
     let campaign = stormy(plan).await;
     let verdict = judge(&campaign.evidence);
     print(&campaign, &verdict);
+    verdict.violations.iter().for_each(|it| println!("{it}"));
     let first = verdict.violations.iter().take(10).map(ToString::to_string);
     let first = Vec::from_iter(first).join("\n");
     assert!(verdict.violations.is_empty(), "{first}");

@@ -1,7 +1,9 @@
 //! Requests happened once or not at all, and in an order that real time allows.
 
-use super::{Case, Rule};
+use super::{Case, Commit, Rule};
 use crate::journal::Outcome;
+use reboot_core::group::HistoryEntry;
+use reboot_core::id::GroupName;
 use std::collections::BTreeMap;
 
 // === impl Case ===
@@ -16,8 +18,10 @@ impl Case<'_> {
 
     fn judge_counts(&mut self) {
         let mut commits = BTreeMap::<&str, u64>::new();
-        for commit in self.commits.values().flatten() {
-            if let Some(at) = &commit.at {
+        for (name, commit) in self.every_commit() {
+            if let Some(at) = &commit.at
+                && self.is_done_in(name, commit)
+            {
                 *commits.entry(at).or_default() += 1;
             }
         }
@@ -42,8 +46,28 @@ impl Case<'_> {
         }
     }
 
+    fn every_commit(&self) -> impl Iterator<Item = (&GroupName, &Commit)> {
+        let groups = self.commits.iter();
+        groups.flat_map(|(name, commits)| commits.iter().map(move |commit| (name, commit)))
+    }
+
+    /// Whether a commit does what its request asks for. One that is asked again does nothing, but
+    /// sweeps what has died meanwhile, as every request does.
+    fn is_done_in(&self, name: &GroupName, commit: &Commit) -> bool {
+        let first = commit.before.as_ref().map_or(0, |stand| stand.history) + 1;
+        let verb = self.request_of(commit).map(|it| it.request.action.verb());
+        let mut lines = first..=commit.after.history;
+        lines.any(|number| {
+            let key = self.past.keys.history_line(name, number);
+            let line = self.past.changed(&key, commit.after.revision);
+            let text = line.and_then(|version| version.value.as_deref());
+            let entry = text.and_then(|text| serde_json::from_str::<HistoryEntry>(text).ok());
+            entry.is_some_and(|entry| Some(entry.event.as_str()) == verb)
+        })
+    }
+
     /// A commit that comes later must not have been granted before an earlier one was asked for.
-    fn judge_real_time(&mut self, name: &reboot_core::id::GroupName) {
+    fn judge_real_time(&mut self, name: &GroupName) {
         let mut newest = None;
         let mut wrong = Vec::new();
         for commit in &self.commits[name] {
