@@ -16,5 +16,6 @@ pub mod exit;
 pub mod logs;
 pub mod metrics;
 mod report;
+mod server;
 
 pub use called::Called;

@@ -1,17 +1,18 @@
-//! docs/configuration.md is what the table of keys says. After a change of the table, rewrite it
+//! The pages of keys are what the tables of keys say. After a change of a table, rewrite them
 //! with `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`.
 
 // A test fails best where it fails, and its functions need no documentation.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use clusterrebootd_cli::config::{NODE_KEYS, reference};
+use clusterrebootd_cli::config::{Key, NODE_KEYS, reference, server_keys};
 use std::path::{Path, PathBuf};
 
 const BEGIN: &str = "<!-- keys: written by the test `reference`, do not edit -->\n\n";
 const END: &str = "\n<!-- end of keys -->\n";
 
-fn page() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md")
+fn page(name: &str) -> PathBuf {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    docs.join(name)
 }
 
 /// The page with the table in its place; everything around it is written by hand.
@@ -30,15 +31,24 @@ fn is_update() -> bool {
 
 #[test]
 fn the_page_of_keys_is_the_table_of_keys() {
-    let text = std::fs::read_to_string(page()).unwrap();
-    let expected = with_table(&text, &reference(NODE_KEYS));
+    check("configuration.md", NODE_KEYS);
+}
+
+#[test]
+fn the_page_of_the_servers_keys_is_the_table_of_its_keys() {
+    check("server-configuration.md", server_keys());
+}
+
+fn check(name: &str, keys: &[Key]) {
+    let text = std::fs::read_to_string(page(name)).unwrap();
+    let expected = with_table(&text, &reference(keys));
     if is_update() {
-        std::fs::write(page(), &expected).unwrap();
+        std::fs::write(page(name), &expected).unwrap();
         return;
     }
     assert!(
         text == expected,
-        "docs/configuration.md is not what the table of keys says: run \
+        "docs/{name} is not what the table of keys says: run \
          `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`"
     );
 }

@@ -40,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon: reboot this node when it needs it and the fleet allows it
     Run(RunArgs),
+    /// Run the coordination server: slots for Zincati, scripts and daemons without etcd
+    Serve(ServeArgs),
     /// Show what a pass would find now: detectors, health, slot and outcome
     Status(StatusArgs),
     /// Try every detector once; no store, no health script
@@ -112,6 +114,18 @@ pub struct RunArgs {
         default_missing_value = "true", default_value = "false", hide_default_value = true,
         value_parser = flag)]
     pub once: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct ServeArgs {
+    /// The server's configuration file; /etc/clusterrebootd/server.yaml, when it is there
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen, instead of the file's address
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
 }
 
 /// Arguments of `status`.

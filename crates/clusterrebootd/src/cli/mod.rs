@@ -11,8 +11,8 @@ mod teach;
 
 pub use arguments::{
     Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HistoryArgs, LogArgs, ManArgs,
-    OutputFormat, RunArgs, SimulateArgs, StatusArgs, StoreArgs, StoreCommand, ValidateArgs,
-    VersionArgs,
+    OutputFormat, RunArgs, ServeArgs, SimulateArgs, StatusArgs, StoreArgs, StoreCommand,
+    ValidateArgs, VersionArgs,
 };
 pub use manual::{Page, pages};
 pub use operators::{FleetArgs, FleetCommand, FleetFormat, LockArgs, LockCommand, LockFormat};

@@ -86,6 +86,20 @@ const LESSONS: &[Lesson] = &[
         exits: PASS,
     },
     Lesson {
+        command: "serve",
+        examples: &[
+            example(
+                "clusterrebootd serve",
+                "serve this machine, with one slot and a store of its own",
+            ),
+            example(
+                "clusterrebootd serve --listen 0.0.0.0:8080",
+                "serve the network too",
+            ),
+        ],
+        exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
+    },
+    Lesson {
         command: "status",
         examples: &[
             example(

@@ -11,6 +11,7 @@ mod operator;
 mod paint;
 mod plan;
 mod run;
+mod serve;
 mod simulate;
 mod status;
 mod store;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Man(args) => man::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Run(args) => run::run(&args, cli.log),
+        Command::Serve(args) => serve::run(&args, cli.log),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::History(args) => history::run(&args),

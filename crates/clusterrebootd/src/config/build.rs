@@ -3,12 +3,13 @@
 use super::fields::Fields;
 use super::keys::NODE_KEYS;
 use super::problem::Problem;
+use super::serve::{policies, windows};
 use super::settings::{
-    DetectorSettings, DetectorSettingsKind, LogFormat, LogLevel, MetricsSettings, PolicySettings,
-    RebootMethod, Settings, WindowSettings,
+    DetectorSettings, DetectorSettingsKind, LogFormat, LogLevel, MetricsSettings, RebootMethod,
+    Settings,
 };
 use super::shape::Values;
-use super::{store, texts};
+use super::{small, store, texts};
 use reboot_core::id::{GroupName, NodeName};
 use std::collections::BTreeMap;
 
@@ -48,8 +49,8 @@ pub(super) fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<Se
         kill_switch_file: fields.path_or_default("kill_switch_file"),
         hooks_dir: fields.path_or_default("hooks_dir"),
         hook_timeout_secs: fields.whole_or_default("hook_timeout_sec"),
-        cluster_policies: policies(&fields),
-        windows: windows(&fields),
+        cluster_policies: policies(&fields, "cluster_policies"),
+        windows: windows(&fields, "windows"),
         store: store?,
         lock_key: fields.text_or_default("lock_key"),
         lock_ttl_secs: fields.whole_or_default("lock_ttl_sec"),
@@ -62,32 +63,6 @@ pub(super) fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<Se
         machine_id_file: fields.path_or_default("machine_id_file"),
     };
     problems.is_empty().then_some(settings)
-}
-
-/// A number whose range the table keeps far below the type's.
-fn small(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn policies(fields: &Fields<'_>) -> PolicySettings {
-    let fallback = fields.texts("cluster_policies.fallback_nodes");
-    PolicySettings {
-        min_healthy_fraction: fields.fraction("cluster_policies.min_healthy_fraction"),
-        min_healthy_absolute: fields.whole("cluster_policies.min_healthy_absolute"),
-        forbid_if_only_fallback_left: fields.flag("cluster_policies.forbid_if_only_fallback_left"),
-        fallback_nodes: fallback
-            .into_iter()
-            .filter_map(|name| NodeName::new(name).ok())
-            .collect(),
-    }
-}
-
-fn windows(fields: &Fields<'_>) -> WindowSettings {
-    WindowSettings {
-        deny: fields.texts("windows.deny"),
-        allow: fields.texts("windows.allow"),
-        timezone: fields.text("windows.timezone"),
-    }
 }
 
 fn metrics(fields: &Fields<'_>) -> MetricsSettings {

@@ -144,7 +144,22 @@ impl<'problems> Fields<'problems> {
     }
 
     fn default(&self, path: &str) -> Default {
-        let key = self.table.iter().find(|key| key.path == path);
+        let pattern = pattern(path);
+        let key = self.table.iter().find(|key| key.path == pattern);
         key.map_or(Default::Nothing, |key| key.default)
     }
+}
+
+/// The path as the table has it: without what stands between brackets.
+fn pattern(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    let mut is_inside = false;
+    for c in path.chars() {
+        is_inside = is_inside && c != ']';
+        if !is_inside {
+            pattern.push(c);
+        }
+        is_inside = is_inside || c == '[';
+    }
+    pattern
 }

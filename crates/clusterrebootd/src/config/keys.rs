@@ -3,16 +3,16 @@
 use super::schema::{Default, Key, Kind, SECONDS_MAX};
 use super::texts;
 
-const SECONDS: Kind = Kind::Whole {
+pub(super) const SECONDS: Kind = Kind::Whole {
     min: 1,
     max: SECONDS_MAX,
 };
 /// Far more nodes than any store carries.
-const COUNT: Kind = Kind::Whole {
+pub(super) const COUNT: Kind = Kind::Whole {
     min: 0,
     max: 1_000_000,
 };
-const SECONDS_OR_NONE: Kind = Kind::Whole {
+pub(super) const SECONDS_OR_NONE: Kind = Kind::Whole {
     min: 0,
     max: SECONDS_MAX,
 };
@@ -29,7 +29,7 @@ pub const PRESETS: &[&str] = &[
     "kernel",
 ];
 
-const fn key(
+pub(super) const fn key(
     path: &'static str,
     kind: Kind,
     default: Default,

@@ -13,6 +13,7 @@ mod numbers;
 mod problem;
 mod reference;
 mod schema;
+mod serve;
 mod settings;
 mod shape;
 mod store;
@@ -25,6 +26,7 @@ pub use listing::Changed;
 pub use problem::{ConfigProblems, Problem};
 pub use reference::reference;
 pub use schema::{Check, Default, Key, Kind, SECONDS_MAX};
+pub use serve::{SERVER_PATH, ServeGroup, ServeLimits, ServeSettings, server_keys};
 pub use settings::{
     DetectorSettings, DetectorSettingsKind, EtcdLayout, EtcdSettings, LogFormat, LogLevel,
     MetricsSettings, PolicySettings, RebootMethod, ServerSettings, Settings, StoreSettings,
@@ -59,16 +61,30 @@ impl Settings {
     /// # Errors
     /// Every problem of the text at once.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblems> {
-        let text = text.trim_start_matches('\u{feff}');
-        let mut problems = Vec::new();
-        let root = tree::parse(text, &mut problems);
-        if root.is_none() && !problems.is_empty() {
-            return Err(ConfigProblems::new(path, text, problems));
-        }
-        let values = shape::check(NODE_KEYS, root.as_ref(), &mut problems);
-        build::settings(values, &mut problems)
-            .ok_or_else(|| ConfigProblems::new(path, text, problems))
+        checked(NODE_KEYS, path, text, build::settings)
     }
+}
+
+/// What `build` makes of a text whose keys are those of the table.
+fn checked<T>(
+    table: &'static [Key],
+    path: &Path,
+    text: &str,
+    build: impl FnOnce(shape::Values, &mut Vec<Problem>) -> Option<T>,
+) -> Result<T, ConfigProblems> {
+    let text = text.trim_start_matches('\u{feff}');
+    let mut problems = Vec::new();
+    let root = tree::parse(text, &mut problems);
+    if root.is_none() && !problems.is_empty() {
+        return Err(ConfigProblems::new(path, text, problems));
+    }
+    let values = shape::check(table, root.as_ref(), &mut problems);
+    build(values, &mut problems).ok_or_else(|| ConfigProblems::new(path, text, problems))
+}
+
+/// A number whose range the table keeps far below the type's.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn read(path: &Path) -> Result<String, Problem> {

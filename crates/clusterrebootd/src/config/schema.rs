@@ -11,7 +11,7 @@ pub const SECONDS_MAX: u64 = 315_360_000;
 /// One key of a configuration file.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// Its path; `[]` stands for each item of a list.
+    /// Its path; `[]` stands for each item of a list, or each name.
     pub path: &'static str,
     /// What it may hold.
     pub kind: Kind,
@@ -35,6 +35,8 @@ pub enum Kind {
     Choice,
     /// A list of sections.
     Sections,
+    /// A section of sections, each under a name of the operator's that is checked.
+    Named(Check),
     /// A text.
     Text(Check),
     /// A list of texts.
@@ -92,7 +94,10 @@ impl Key {
 
     /// Whether it holds a value of its own, rather than further keys.
     pub fn is_leaf(&self) -> bool {
-        !matches!(self.kind, Kind::Section | Kind::Choice | Kind::Sections)
+        !matches!(
+            self.kind,
+            Kind::Section | Kind::Choice | Kind::Sections | Kind::Named(_)
+        )
     }
 
     /// The rule of its kind and its own, for the reference.
@@ -114,6 +119,7 @@ impl Kind {
         match self {
             Kind::Section | Kind::Choice => "a section of keys",
             Kind::Sections => "a list of sections",
+            Kind::Named(_) => "a section for each name",
             Kind::Text(_) => "a text",
             Kind::Texts(_) => "a list of texts",
             Kind::OneOf(_) => "one word",

@@ -5,7 +5,7 @@
 
 use super::numbers;
 use super::problem::Problem;
-use super::schema::{Default, Key, Kind};
+use super::schema::{Check, Default, Key, Kind};
 use super::tree::{Entry, Node, Place, Value};
 use std::collections::BTreeMap;
 
@@ -124,7 +124,12 @@ impl Walk<'_> {
                 );
             }
             (Kind::Sections, Value::List(items)) => self.sections(key, path, items, key_place),
-            (Kind::Section | Kind::Choice | Kind::Sections, _) => self.wrong_kind(key, path, node),
+            (Kind::Named(check), Value::Section(entries)) => {
+                self.named((key, check), path, entries, key_place);
+            }
+            (Kind::Section | Kind::Choice | Kind::Sections | Kind::Named(_), _) => {
+                self.wrong_kind(key, path, node);
+            }
             _ => self.leaf(key, path, node),
         }
     }
@@ -145,6 +150,33 @@ impl Walk<'_> {
                 }
                 Value::Null => self.section(&item_path, &pattern, &[], place),
                 _ => self.wrong_kind(key, &item_path, item),
+            }
+        }
+    }
+
+    fn named(
+        &mut self,
+        (key, check): (&'static Key, Check),
+        path: &str,
+        entries: &[Entry],
+        key_place: Place,
+    ) {
+        let names = entries.iter().map(|entry| entry.key.clone()).collect();
+        self.keep(path, Typed::Texts(names), key_place);
+        for entry in entries {
+            let item_path = format!("{path}[{}]", entry.key);
+            if let Err(problem) = checked(check, &item_path, &entry.key, entry.place) {
+                self.problems.push(problem);
+            }
+            let pattern = format!("{}[]", key.path);
+            let place = Place {
+                width: 0,
+                ..entry.place
+            };
+            match &entry.value.value {
+                Value::Section(entries) => self.section(&item_path, &pattern, entries, place),
+                Value::Null => self.section(&item_path, &pattern, &[], place),
+                _ => self.wrong_kind(key, &item_path, &entry.value),
             }
         }
     }
@@ -351,7 +383,7 @@ fn wrong_kind(key: &Key, path: &str, node: &Node) -> Problem {
         Value::List(_) => "a list",
         Value::Section(_) => "a section of keys",
     };
-    let is_item = path.ends_with(']') && matches!(key.kind, Kind::Sections);
+    let is_item = path.ends_with(']') && matches!(key.kind, Kind::Sections | Kind::Named(_));
     let noun = if is_item {
         "a section of keys"
     } else {

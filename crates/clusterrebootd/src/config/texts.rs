@@ -2,6 +2,7 @@
 
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::window::Window;
+use reboot_server::settings::BasePath;
 use reboot_store_etcd::keys::OWN_NAMES;
 use std::path::Path;
 
@@ -116,6 +117,17 @@ pub(super) fn listen_address(text: &str) -> Result<(), Complaint> {
         false => complaint(
             "is not an address to listen on",
             "write host:port, such as 127.0.0.1:9090 or [::]:9090",
+        ),
+    }
+}
+
+/// What the path of every address of a server begins with.
+pub(super) fn base_path(text: &str) -> Result<(), Complaint> {
+    match BasePath::new(text) {
+        Ok(_) => Ok(()),
+        Err(_) => complaint(
+            "is not a plain path",
+            "begin with a slash and use letters, digits, dots, dashes, underscores and slashes",
         ),
     }
 }

@@ -98,7 +98,7 @@ pub(crate) fn agent_settings(
     })
 }
 
-fn windows(settings: &WindowSettings) -> Result<Windows> {
+pub(crate) fn windows(settings: &WindowSettings) -> Result<Windows> {
     let parse = |texts: &[String]| -> Result<Vec<Window>> {
         texts
             .iter()
@@ -111,7 +111,7 @@ fn windows(settings: &WindowSettings) -> Result<Windows> {
     })
 }
 
-fn zone(settings: &WindowSettings) -> Result<Zone> {
+pub(crate) fn zone(settings: &WindowSettings) -> Result<Zone> {
     let Some(name) = &settings.timezone else {
         let rules = TimeZone::try_system().unwrap_or(TimeZone::UTC);
         let name = rules.iana_name().unwrap_or("the host's").to_owned();
@@ -126,7 +126,7 @@ fn zone(settings: &WindowSettings) -> Result<Zone> {
     })
 }
 
-fn policies(settings: &PolicySettings) -> Result<Policies> {
+pub(crate) fn policies(settings: &PolicySettings) -> Result<Policies> {
     Ok(Policies {
         min_healthy_fraction: settings
             .min_healthy_fraction

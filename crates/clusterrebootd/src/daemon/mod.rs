@@ -11,12 +11,14 @@ mod stores;
 mod systemd;
 mod unreachable;
 
-pub(crate) use assemble::{agent_settings, detectors};
+pub(crate) use assemble::{agent_settings, detectors, policies, windows, zone};
 use assemble::{identify, node};
 
 pub(crate) use diagnose::diagnose;
 pub(crate) use run::serve;
+pub(crate) use signals::{Signals, Wish};
 pub(crate) use stores::{in_etcd, open_store};
+pub(crate) use systemd::ServiceManager;
 
 use anyhow::{Context, Result};
 use reboot_core::agent::Notebook;

@@ -94,6 +94,18 @@ events! {
         MetricsListening = "metrics_listening";
         /// The store can be reached, or no longer.
         StoreStatus = "store_status";
+        /// The coordination server listens.
+        ServerStarted = "server_started";
+        /// The coordination server sees something that an operator should know.
+        ServerWarning = "server_warning";
+        /// A client of the server was given a slot.
+        SlotGranted = "slot_granted";
+        /// A client of the server was given none.
+        SlotRefused = "slot_refused";
+        /// A client of the server said that it is back and steady.
+        SlotReturned = "slot_returned";
+        /// A group's slots were set to what the server's configuration says.
+        SlotsReconciled = "slots_reconciled";
         /// Something of the daemon failed that it outlives.
         InternalError = "internal_error";
     }

@@ -1,0 +1,230 @@
+//! The coordination server's configuration: `server.yaml`.
+
+mod keys;
+
+pub use keys::server_keys;
+
+use super::fields::Fields;
+use super::problem::Problem;
+use super::settings::{LogFormat, LogLevel, PolicySettings, StoreSettings, WindowSettings};
+use super::shape::Values;
+use super::{ConfigProblems, checked, read, small, store};
+use reboot_core::id::{GroupName, NodeName};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Where the server's configuration is, unless told otherwise.
+pub const SERVER_PATH: &str = "/etc/clusterrebootd/server.yaml";
+
+/// The server's configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServeSettings {
+    /// `host:port`.
+    pub listen: String,
+    /// What every path begins with.
+    pub base_path: String,
+    /// Where the records stand.
+    pub store: StoreSettings,
+    /// The groups that this configuration owns.
+    pub groups: BTreeMap<GroupName, ServeGroup>,
+    /// Whether others are made when they are asked for, with how many slots.
+    pub open_groups: Option<u32>,
+    /// What no client may exceed.
+    pub limits: ServeLimits,
+    /// The shape of the log.
+    pub log_format: LogFormat,
+    /// The least important level that is logged.
+    pub log_level: LogLevel,
+}
+
+/// One group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServeGroup {
+    /// Slots.
+    pub max: u32,
+    /// When slots are given.
+    pub windows: WindowSettings,
+    /// The cooldown.
+    pub min_reboot_interval_secs: u64,
+    /// What must be left.
+    pub cluster_policies: PolicySettings,
+    /// How long a request waits.
+    pub wait_secs: u64,
+    /// How often a client may be given a slot within a day.
+    pub max_reboots_per_day: u32,
+    /// After so long it is overdue.
+    pub reboot_timeout_secs: u64,
+}
+
+/// What no client may exceed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServeLimits {
+    /// The longest request.
+    pub request_bytes: usize,
+    /// Requests a second of one address; 0 is without limit.
+    pub requests_per_second: u32,
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a client may take.
+    pub header_timeout_secs: u64,
+}
+
+// === impl ServeSettings ===
+
+impl ServeSettings {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Every problem of the file at once; one that cannot be read is a problem too.
+    pub fn load(path: &Path) -> Result<Self, ConfigProblems> {
+        let text = read(path).map_err(|problem| ConfigProblems::new(path, "", vec![problem]))?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a text, said to be of the file at `path`; an empty one is all defaults.
+    ///
+    /// # Errors
+    /// Every problem of the text at once.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblems> {
+        checked(server_keys(), path, text, settings)
+    }
+}
+
+fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<ServeSettings> {
+    let mut fields = Fields::new(server_keys(), values, problems);
+    let store = match fields.is_given("store") {
+        true => store::settings(&mut fields),
+        false => Some(StoreSettings::Embedded {
+            path: fields.path_or_default("store.embedded.path"),
+        }),
+    };
+    let default_max = small(fields.whole_or_default("default_max"));
+    let settings = ServeSettings {
+        listen: fields.text_or_default("listen"),
+        base_path: fields.text_or_default("base_path"),
+        store: store?,
+        groups: groups(&fields),
+        open_groups: fields.flag("open_groups").then_some(default_max),
+        limits: ServeLimits {
+            request_bytes: whole(&fields, "limits.request_bytes"),
+            requests_per_second: small(fields.whole_or_default("limits.requests_per_second")),
+            connections: whole(&fields, "limits.connections"),
+            header_timeout_secs: fields.whole_or_default("limits.header_timeout_sec"),
+        },
+        log_format: LogFormat::from_word(&fields.text_or_default("log_format"))?,
+        log_level: LogLevel::from_word(&fields.text_or_default("log_level"))?,
+    };
+    problems.is_empty().then_some(settings)
+}
+
+fn whole(fields: &Fields<'_>, path: &str) -> usize {
+    usize::try_from(fields.whole_or_default(path)).unwrap_or(usize::MAX)
+}
+
+fn groups(fields: &Fields<'_>) -> BTreeMap<GroupName, ServeGroup> {
+    let named = fields.texts("groups").into_iter().filter_map(|name| {
+        let group = group(fields, &format!("groups[{name}]"));
+        Some((GroupName::new(name).ok()?, group))
+    });
+    let mut groups: BTreeMap<_, _> = named.collect();
+    if groups.is_empty() {
+        groups.insert(GroupName::default(), group(fields, "groups[default]"));
+    }
+    groups
+}
+
+fn group(fields: &Fields<'_>, at: &str) -> ServeGroup {
+    let whole = |name: &str| fields.whole_or_default(&format!("{at}.{name}"));
+    ServeGroup {
+        max: small(whole("max")),
+        windows: windows(fields, &format!("{at}.windows")),
+        min_reboot_interval_secs: whole("min_reboot_interval_sec"),
+        cluster_policies: policies(fields, &format!("{at}.cluster_policies")),
+        wait_secs: whole("wait_sec"),
+        max_reboots_per_day: small(whole("max_reboots_per_day")),
+        reboot_timeout_secs: whole("reboot_timeout_sec"),
+    }
+}
+
+/// The policies in the section `at`.
+pub(super) fn policies(fields: &Fields<'_>, at: &str) -> PolicySettings {
+    let fallback = fields.texts(&format!("{at}.fallback_nodes"));
+    PolicySettings {
+        min_healthy_fraction: fields.fraction(&format!("{at}.min_healthy_fraction")),
+        min_healthy_absolute: fields.whole(&format!("{at}.min_healthy_absolute")),
+        forbid_if_only_fallback_left: fields.flag(&format!("{at}.forbid_if_only_fallback_left")),
+        fallback_nodes: fallback
+            .into_iter()
+            .filter_map(|name| NodeName::new(name).ok())
+            .collect(),
+    }
+}
+
+/// The windows in the section `at`.
+pub(super) fn windows(fields: &Fields<'_>, at: &str) -> WindowSettings {
+    WindowSettings {
+        deny: fields.texts(&format!("{at}.deny")),
+        allow: fields.texts(&format!("{at}.allow")),
+        timezone: fields.text(&format!("{at}.timezone")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<ServeSettings, ConfigProblems> {
+        ServeSettings::parse(Path::new("server.yaml"), text)
+    }
+
+    #[test]
+    fn without_a_word_one_group_is_served_to_this_machine() {
+        let settings = parse("").unwrap();
+        assert_eq!(settings.listen, "127.0.0.1:8080");
+        assert_eq!(settings.groups.len(), 1);
+        let group = &settings.groups[&GroupName::default()];
+        assert_eq!(
+            (group.max, group.wait_secs, group.reboot_timeout_secs),
+            (1, 0, 1800)
+        );
+        assert_eq!(settings.open_groups, None);
+        let path = "/var/lib/clusterrebootd/fleet.db".into();
+        assert_eq!(settings.store, StoreSettings::Embedded { path });
+    }
+
+    #[test]
+    fn groups_have_names_and_rules_of_their_own() {
+        let settings = parse(
+            "open_groups: true\ndefault_max: 3\ngroups:\n  a.b:\n    max: 2\n    wait_sec: 60\n    \
+             windows: {allow: [\"Sat 01:00-05:00\"], timezone: Europe/Berlin}\n  workers:\n",
+        );
+        let settings = settings.unwrap();
+        let group = &settings.groups[&GroupName::new("a.b").unwrap()];
+        assert_eq!((group.max, group.wait_secs), (2, 60));
+        assert_eq!(group.windows.allow, ["Sat 01:00-05:00"]);
+        assert_eq!(settings.groups[&GroupName::new("workers").unwrap()].max, 1);
+        assert_eq!((settings.groups.len(), settings.open_groups), (2, Some(3)));
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_place() {
+        let problems = parse(
+            "listen: nowhere\nbase_path: \"{x}\"\ngroups:\n  \"a b\": {max: 1}\n  c: {mx: 1}\n  \
+             d: {max: 1001, windows: {deny: [Blue]}}\n  e: 3\nstore: {server: {url: \"http://x\"}}\n",
+        );
+        let text = problems.unwrap_err().render(false);
+        for part in [
+            "listen",
+            "base_path",
+            "groups[a b]",
+            "groups[c].mx",
+            "did you mean `max`?",
+            "groups[d].max",
+            "groups[d].windows.deny[0]",
+            "groups[e]",
+            "store.server",
+        ] {
+            assert!(text.contains(part), "{part} is not in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the server's crate takes, of the configuration.
+
+use crate::config::{ServeGroup, ServeSettings};
+use crate::daemon::{policies, windows, zone};
+use anyhow::{Context, Result};
+use reboot_server::settings::{BasePath, GroupRules, Limits, ServerSettings};
+use std::time::Duration;
+
+/// What the server is told.
+///
+/// # Errors
+/// When this machine lacks something that the configuration names, such as a time zone.
+pub(super) fn server_settings(settings: &ServeSettings) -> Result<ServerSettings> {
+    let mut groups = Vec::new();
+    for (name, group) in &settings.groups {
+        let rules = rules(group).with_context(|| format!("groups.{name}"))?;
+        groups.push((name.clone(), rules));
+    }
+    let limits = &settings.limits;
+    Ok(ServerSettings {
+        base_path: BasePath::new(&settings.base_path)?,
+        groups: groups.into_iter().collect(),
+        open_groups: settings.open_groups.map(|max| GroupRules {
+            max_reboots_per_day: u32::MAX,
+            ..GroupRules::of_max(max)
+        }),
+        limits: Limits {
+            request_bytes: limits.request_bytes,
+            requests_per_second: limits.requests_per_second,
+            connections: limits.connections,
+            patience: Duration::from_secs(limits.header_timeout_secs),
+        },
+    })
+}
+
+fn rules(group: &ServeGroup) -> Result<GroupRules> {
+    Ok(GroupRules {
+        max: group.max,
+        windows: windows(&group.windows)?,
+        zone: zone(&group.windows)?.rules,
+        interval_secs: group.min_reboot_interval_secs,
+        policies: policies(&group.cluster_policies)?,
+        wait_secs: group.wait_secs,
+        max_reboots_per_day: match group.max_reboots_per_day {
+            0 => u32::MAX,
+            max => max,
+        },
+        deadline_secs: group.reboot_timeout_secs,
+    })
+}

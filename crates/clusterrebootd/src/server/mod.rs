@@ -1,0 +1,160 @@
+//! The coordination server's life: from its configuration to its end.
+
+mod assemble;
+mod observe;
+
+use crate::cli::ServeArgs;
+use crate::config::{ConfigProblems, SERVER_PATH, ServeSettings};
+use crate::daemon::{ServiceManager, Signals, Wish, open_store};
+use crate::logs::{Event, Log, LogLevel};
+use anyhow::{Context, Result};
+use assemble::server_settings;
+use observe::{Teller, fields_of};
+use reboot_server::Server;
+use reboot_server::desk::Desk;
+use reboot_server::view::View;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// More threads than these only cost memory: the store commits on one.
+const THREADS_MAX: usize = 4;
+/// How long threads may take to end.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
+
+/// What a server logs as its own name.
+pub(crate) const NAME: &str = "server";
+
+/// The configuration that the arguments name; without a file in the usual place, the defaults.
+///
+/// # Errors
+/// Every problem of the file.
+pub(crate) fn load(args: &ServeArgs) -> Result<ServeSettings, ConfigProblems> {
+    let usual = Path::new(SERVER_PATH);
+    let mut settings = match &args.config {
+        Some(path) => ServeSettings::load(path)?,
+        None if usual.exists() => ServeSettings::load(usual)?,
+        None => ServeSettings::parse(usual, "")?,
+    };
+    if let Some(listen) = &args.listen {
+        settings.listen.clone_from(listen);
+    }
+    Ok(settings)
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting.
+pub(crate) fn serve(settings: &ServeSettings, args: &ServeArgs, log: &Log) -> Result<()> {
+    let threads = available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.min(THREADS_MAX))
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")?;
+    let result = runtime.block_on(live(settings, args, log));
+    runtime.shutdown_timeout(FAREWELL_LIMIT);
+    result
+}
+
+async fn live(settings: &ServeSettings, args: &ServeArgs, log: &Log) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let told = server_settings(settings)?;
+    let store = open_store(&settings.store)?;
+    let listen = &settings.listen;
+    let server = Server::bind(listen)
+        .await
+        .with_context(|| format!("listen: {listen} cannot be bound: free it, or choose another"))?;
+    let view = Arc::new(View::open(store.clone()).await);
+    let desk = Arc::new(Desk::new(view, told, Arc::new(Teller(log.clone()))));
+    greet(log, server.address(), &store.describe());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        let _ = stopped.await;
+    };
+    let serving = tokio::spawn(server.serve(desk.clone(), stopped));
+    ServiceManager::ready();
+    tokio::spawn(ServiceManager::feed_watchdog());
+    while signals.next().await == Wish::Reload {
+        reload(settings, args, &desk, log);
+    }
+    ServiceManager::stopping();
+    log.event(
+        Event::DaemonStopping,
+        LogLevel::Info,
+        "stopping",
+        fields_of(json!({})),
+    );
+    drop(stop);
+    serving.await.context("the server broke off")
+}
+
+fn greet(log: &Log, address: SocketAddr, store: &str) {
+    let fields = json!({"address": address.to_string(), "store": store});
+    let message = match address.ip().is_loopback() {
+        true => "serves this machine only; set listen to serve others",
+        false => "serves",
+    };
+    log.event(
+        Event::ServerStarted,
+        LogLevel::Info,
+        message,
+        fields_of(fields),
+    );
+    if !address.ip().is_loopback() {
+        let warning = format!(
+            "{address} is reached by others, and nothing is encrypted and nobody asked who it \
+             is: whoever reaches it may take and free slots"
+        );
+        log.event(
+            Event::ServerWarning,
+            LogLevel::Warn,
+            &warning,
+            fields_of(json!({})),
+        );
+    }
+}
+
+/// Takes over what can change while it runs: groups, and limits but for connections.
+fn reload(settings: &ServeSettings, args: &ServeArgs, desk: &Desk, log: &Log) {
+    let refuse = |text: String| {
+        log.event(
+            Event::ConfigRefused,
+            LogLevel::Error,
+            &text,
+            fields_of(json!({})),
+        );
+    };
+    let fresh = match load(args) {
+        Ok(fresh) => fresh,
+        Err(problems) => return refuse(problems.render(false)),
+    };
+    let fixed = [
+        ("listen", settings.listen == fresh.listen),
+        ("base_path", settings.base_path == fresh.base_path),
+        ("store", settings.store == fresh.store),
+    ];
+    if let Some((key, _)) = fixed.iter().find(|(_, is_same)| !is_same) {
+        return refuse(format!(
+            "{key} cannot change while the server runs: restart it"
+        ));
+    }
+    match server_settings(&fresh) {
+        Ok(told) => {
+            desk.reload(told);
+            let message = "the configuration was read again";
+            log.event(
+                Event::ConfigReloaded,
+                LogLevel::Info,
+                message,
+                fields_of(json!({})),
+            );
+        }
+        Err(error) => refuse(format!("{error:#}")),
+    }
+}

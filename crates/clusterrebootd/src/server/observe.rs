@@ -1,0 +1,69 @@
+//! The server's news as lines of the log.
+
+use crate::logs::{Event, Fields, Log, LogLevel};
+use reboot_server::news::{News, Observer};
+use serde_json::{Value, json};
+
+/// Writes what it is told into the log.
+pub(super) struct Teller(pub(super) Log);
+
+// === impl Teller ===
+
+impl Teller {
+    fn say(&self, event: Event, level: LogLevel, message: &str, fields: Value) {
+        self.0.event(event, level, message, fields_of(fields));
+    }
+}
+
+impl Observer for Teller {
+    fn told(&self, news: &News<'_>) {
+        match news {
+            News::Admitted { wish, number } => {
+                let fields = json!({
+                    "group": wish.group, "client": wish.id, "protocol": wish.protocol,
+                    "number": number, "peer": wish.peer.address.to_string(),
+                });
+                let (event, level) = (Event::SlotGranted, LogLevel::Info);
+                self.say(event, level, "a client has a slot", fields);
+            }
+            News::NotAdmitted { wish, refused } => {
+                let fields = json!({
+                    "group": wish.group, "client": wish.id, "protocol": wish.protocol,
+                    "kind": refused.kind.name(), "peer": wish.peer.address.to_string(),
+                });
+                self.say(Event::SlotRefused, LogLevel::Debug, &refused.value, fields);
+            }
+            News::Steady {
+                group,
+                id,
+                peer,
+                released,
+            } => {
+                let at = peer.address.to_string();
+                let fields = json!({"group": group, "client": id, "peer": at});
+                let (level, message) = match released {
+                    Ok(true) => (LogLevel::Info, "a client gave its slot back".to_owned()),
+                    Ok(false) => (LogLevel::Debug, "a client holds nothing".to_owned()),
+                    Err(refused) => (LogLevel::Warn, refused.value.clone()),
+                };
+                self.say(Event::SlotReturned, level, &message, fields);
+            }
+            News::MaxChanged { group, old, new } => {
+                let fields = json!({"group": group, "old": old, "new": new});
+                let message = "the group has the slots of the configuration now";
+                self.say(Event::SlotsReconciled, LogLevel::Info, message, fields);
+            }
+            News::Warning { text } => {
+                self.say(Event::ServerWarning, LogLevel::Warn, text, json!({}));
+            }
+        }
+    }
+}
+
+/// The fields of an object.
+pub(super) fn fields_of(object: Value) -> Fields {
+    match object {
+        Value::Object(fields) => fields,
+        _ => Fields::new(),
+    }
+}
