@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clusterrebootd",
             "reboot-core",
             "reboot-host",
+            "reboot-server",
             "reboot-store",
         ],
     ),

@@ -1,6 +1,7 @@
 //! Every text that somebody else may have written, given to the code that reads it.
 
 mod configuration;
+mod fleetlock;
 mod hostile;
 mod machine;
 mod output;
