@@ -108,6 +108,9 @@ impl Wire {
         write: Write,
     ) -> Result<Written, Trouble> {
         let answer = self.view.write(write.clone()).await;
+        if let Ok(written) = &answer {
+            self.watch.hint(&write, written);
+        }
         if let Some(deed) = Deed::of(who, from, &write, &answer) {
             self.audit.done(&deed);
         }

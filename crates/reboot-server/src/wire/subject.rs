@@ -2,8 +2,9 @@
 //! before it, and only the first by all that may open its way.
 
 use reboot_core::fleet::{Fleet, GroupEntry};
-use reboot_core::group::Cooldown;
+use reboot_core::group::{Cooldown, Reply};
 use reboot_core::id::{GroupName, NodeName};
+use reboot_core::write::{Write, Written};
 use reboot_store::Interest;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +49,24 @@ fn before<'a>(entry: &'a GroupEntry, node: &NodeName) -> Option<&'a NodeName> {
     let tickets = entry.line.tickets();
     let ahead = entry.line.ahead_of(node).unwrap_or(tickets.len());
     Some(&tickets[ahead.checked_sub(1)?].node)
+}
+
+/// What a write that was just committed frees, as far as it tells by itself. A look finds the rest,
+/// and takes its time in a large fleet.
+pub(super) fn freed_by(write: &Write, written: &Written) -> Vec<Subject> {
+    match (write, written) {
+        (Write::Leave { group, node }, _) => {
+            let ticket = Subject::Ticket(group.clone(), node.clone());
+            vec![ticket, Subject::Front(group.clone())]
+        }
+        (Write::Ask { group, .. }, Written::Granted(reply)) => match reply {
+            Reply::Released | Reply::Broken(_) | Reply::MaxChanged { .. } => {
+                vec![Subject::Front(group.clone())]
+            }
+            Reply::Held { .. } | Reply::Done => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
 }
 
 /// What is another at the second look than at the first.

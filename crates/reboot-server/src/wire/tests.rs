@@ -1,11 +1,12 @@
 //! Whom a change wakes: the subjects of two looks that differ in one thing.
 
-use super::subject::{Subject, changes, subjects_of};
+use super::subject::{Subject, changes, freed_by, subjects_of};
 use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::{Fleet, GroupEntry, Health, NodeEntry, NodeRecord};
-use reboot_core::group::{Cooldown, Group, Identity, Pause, Presence};
-use reboot_core::id::{GroupName, Instance, MachineId, NodeName, SessionId};
+use reboot_core::group::{Action, Cooldown, Group, Identity, Pause, Presence, Reply, Request};
+use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::{Line, Ticket};
+use reboot_core::write::{Write, Written};
 use reboot_store::Interest;
 use std::collections::BTreeSet;
 
@@ -160,6 +161,30 @@ fn everybody_hears_of_what_is_its_own() {
         }
     });
     assert_eq!(marked, BTreeSet::from([Subject::Own(node("p"))]));
+}
+
+#[test]
+fn what_is_given_up_is_told_before_anybody_looks() {
+    let (group, node) = (group(), node("b"));
+    let leave = Write::Leave {
+        group: group.clone(),
+        node: node.clone(),
+    };
+    let front = Subject::Front(group.clone());
+    let ticket = Subject::Ticket(group.clone(), node.clone());
+    assert_eq!(freed_by(&leave, &Written::Done), [ticket, front.clone()]);
+    let ask = Write::Ask {
+        group,
+        create_with_max: None,
+        request: Request {
+            id: RequestId::new("r").unwrap(),
+            at: String::new(),
+            action: Action::Steady { node },
+        },
+    };
+    let answered = |reply| freed_by(&ask, &Written::Granted(reply));
+    assert_eq!(answered(Reply::Released), [front]);
+    assert_eq!(answered(Reply::Done), [], "it held nothing");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 
 use super::ears::{Ear, Ears};
 use super::mark::Mark;
-use super::subject::{Subject, changes, subjects_of};
+use super::subject::{Subject, changes, freed_by, subjects_of};
 use crate::view::{Sight, View};
 use axum::body::Bytes;
 use reboot_core::fleet::Fleet;
-use reboot_core::write::Trouble;
+use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Interest;
 use reboot_store::wire::{LookAnswer, VERSION};
 use std::collections::{HashMap, VecDeque};
@@ -92,6 +92,15 @@ impl Watch {
     /// Takes note of the newest look, and wakes whom it concerns.
     pub(super) fn catch_up(&self) -> Result<Arc<Shown>, Trouble> {
         self.note(&mut self.past())
+    }
+
+    /// Something was committed by this server: whoever it frees need not wait for a look.
+    pub(super) fn hint(&self, write: &Write, written: &Written) {
+        let freed = freed_by(write, written);
+        if !freed.is_empty() {
+            self.past().expect_change(&freed);
+            freed.iter().for_each(|subject| self.ears.tell(subject));
+        }
     }
 
     /// Under the lock the newest look is never older than the one before.
@@ -190,6 +199,19 @@ impl Past {
         });
         self.newest = Some(shown.clone());
         (shown, changed)
+    }
+
+    /// These change, though no look shows it yet. Whoever looks and sees nothing new has seen this
+    /// too: it is not told again.
+    fn expect_change(&mut self, subjects: &[Subject]) {
+        let Some(mark) = self.newest.as_ref().map(|newest| newest.mark) else {
+            return;
+        };
+        self.step += 1;
+        self.remember(mark);
+        for subject in subjects {
+            self.changed_at.insert(subject.clone(), self.step);
+        }
     }
 
     fn remember(&mut self, mark: Mark) {
