@@ -16,7 +16,8 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 /// Change the number of slots; whoever holds keeps its slot
-#[utoipa::path(put, path = "/api/v1/groups/{group}/max", params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")),
+#[utoipa::path(put, path = "/api/v1/groups/{group}/max",
+    params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")),
     request_body = MaxWish, responses(
     (status = 200, body = MaxChanged),
     (status = 400, body = Problem, description = "not what the document says"),
@@ -36,7 +37,8 @@ pub(super) async fn set_max(
 }
 
 /// Stop a group: no claim and no reboot begins
-#[utoipa::path(post, path = "/api/v1/groups/{group}/pause", params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")),
+#[utoipa::path(post, path = "/api/v1/groups/{group}/pause",
+    params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")),
     request_body = PauseWish, responses(
     (status = 204, description = "paused"),
     (status = 400, body = Problem, description = "not what the document says"),
@@ -59,7 +61,8 @@ pub(super) async fn pause_group(
 }
 
 /// Let a group go on
-#[utoipa::path(post, path = "/api/v1/groups/{group}/resume", params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")),
+#[utoipa::path(post, path = "/api/v1/groups/{group}/resume",
+    params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")),
     responses(
     (status = 204, description = "it goes on"),
     (status = 400, body = Problem, description = "no name of a group"),
@@ -133,7 +136,8 @@ pub(super) async fn resume_fleet(
 }
 
 /// Forget a node that was removed: its record blocks the others no longer
-#[utoipa::path(delete, path = "/api/v1/nodes/{node}", params(("node" = String, Path, pattern = "^[!-.0-~]{1,253}$")), responses(
+#[utoipa::path(delete, path = "/api/v1/nodes/{node}",
+    params(("node" = String, Path, pattern = "^[!-.0-~]{1,253}$")), responses(
     (status = 204, description = "forgotten"),
     (status = 400, body = Problem, description = "no name of a node"),
     (status = 404, body = Problem, description = "it has never reported"),

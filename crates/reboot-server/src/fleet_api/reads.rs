@@ -50,7 +50,8 @@ pub(super) async fn groups(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<Gro
 }
 
 /// One group
-#[utoipa::path(get, path = "/api/v1/groups/{group}", params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")), responses(
+#[utoipa::path(get, path = "/api/v1/groups/{group}",
+    params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$")), responses(
     (status = 200, body = GroupView),
     (status = 400, body = Problem, description = "no name of a group"),
     (status = 404, body = Problem, description = "there is no such group"),
@@ -107,7 +108,8 @@ pub(super) async fn nodes(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<Node
 }
 
 /// One node
-#[utoipa::path(get, path = "/api/v1/nodes/{node}", params(("node" = String, Path, pattern = "^[!-.0-~]{1,253}$")), responses(
+#[utoipa::path(get, path = "/api/v1/nodes/{node}",
+    params(("node" = String, Path, pattern = "^[!-.0-~]{1,253}$")), responses(
     (status = 200, body = NodeView),
     (status = 400, body = Problem, description = "no name of a node"),
     (status = 404, body = Problem, description = "it has never reported"),
