@@ -19,7 +19,7 @@ const DRAIN_MIN_MS: u64 = 250;
 /// From the command to the moment at which a machine is off: its agent ends its session.
 const GOING_DOWN_MS: u64 = 300;
 /// What being down takes without any time off: commits, a look.
-const DOWN_MIN_MS: u64 = GOING_DOWN_MS + 95;
+const DOWN_MIN_MS: u64 = GOING_DOWN_MS + 50;
 /// What checking takes without any hook: the script, commits.
 const CHECK_MIN_MS: u64 = SCRIPT_MS + 10;
 /// Agents see their needs so far apart: in the order of the question.
