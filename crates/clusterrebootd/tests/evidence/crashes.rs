@@ -146,7 +146,7 @@ fn a_daemon_killed_while_draining_undoes_what_it_did_when_it_starts_again() {
 fn a_daemon_held_up_past_its_lease_finds_its_claim_gone_and_does_not_reboot() {
     let bench = Bench::new();
     let mut frozen = bench.machine("n1");
-    frozen.hasty().set("reboot_delay_sec", 1).touch("sentinel");
+    frozen.set("reboot_delay_sec", 3).touch("sentinel");
     frozen.start();
     bench.wait("every gate is open", || frozen.has_outcome("ready"));
     frozen.freeze();

@@ -35,7 +35,7 @@ fn network(to: SocketAddr) -> Proxy {
 fn one_down_one_waiting(bench: &Bench) -> Vec<Machine> {
     let mut machines = bench.machines(2);
     for machine in &mut machines {
-        machine.hasty().touch("sentinel");
+        machine.touch("sentinel");
         machine.start();
         bench.wait("it had its look", || {
             !machine.outcomes().is_empty() || machine.has("down")
