@@ -115,13 +115,10 @@ impl AsyncRead for Link {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read(buffer.initialize_unfilled()) {
+            // Into the buffer as it is: clearing it first would touch pages that most never need.
+            match self.stream.try_read_buf(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(count) => {
-                    buffer.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
+                result => return Poll::Ready(result.map(|_| ())),
             }
         }
     }

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -178,6 +179,11 @@ impl Connection {
         let Some(tls) = tls else {
             return self.serve(link).await;
         };
+        // Boxed: a connection without it keeps no room for it.
+        Box::pin(self.encrypted(link, tls)).await;
+    }
+
+    async fn encrypted(self, link: Link, tls: Arc<Acceptor>) {
         if let Ok((stream, certificate)) = tls.accept(link, self.patience).await {
             let encrypted = Self {
                 certificate,
@@ -196,12 +202,14 @@ impl Connection {
             if let Some(certificate) = &self.certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
-            let mut router = self.router.clone();
+            let (mut router, desk) = (self.router.clone(), self.desk.clone());
             async move {
-                match counted {
-                    Ok(()) => router.call(request).await,
-                    Err(refused) => Ok(refused.into_response()),
-                }
+                let answer = match counted {
+                    Ok(()) => router.call(request).await?,
+                    Err(refused) => refused.into_response(),
+                };
+                desk.figures().answered(answer.status());
+                Ok::<_, Infallible>(answer)
             }
         };
         let mut connection = pin!(

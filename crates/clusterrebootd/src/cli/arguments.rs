@@ -118,7 +118,7 @@ pub struct RunArgs {
 
 /// Arguments of `serve`.
 #[derive(Args, Clone, Debug)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, args_conflicts_with_subcommands = true)]
 pub struct ServeArgs {
     /// The server's configuration file; /etc/clusterrebootd/server.yaml, when it is there
     #[arg(long, value_name = "FILE")]
@@ -126,6 +126,32 @@ pub struct ServeArgs {
     /// Where to listen, instead of the file's address
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+    /// Something else than to serve
+    #[command(subcommand)]
+    pub command: Option<ServeCommand>,
+}
+
+/// What `serve` does besides serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ServeCommand {
+    /// Make a secret for somebody, and the line with its hash for the server's list
+    HashSecret(HashSecretArgs),
+}
+
+/// Arguments of `serve hash-secret`.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+pub struct HashSecretArgs {
+    /// Whose: a name for people; of a password, the user's
+    pub name: String,
+    /// read, node:NAME, node:* or operator
+    pub role: String,
+    /// Hash the password on standard input, for auth.basic_file, instead of making a token
+    #[arg(long, conflicts_with = "token_file")]
+    pub password: bool,
+    /// Write the new token into this file, which must not be there yet; else to standard error
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// Arguments of `status`.

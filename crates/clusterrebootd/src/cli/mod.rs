@@ -10,9 +10,9 @@ mod spelling;
 mod teach;
 
 pub use arguments::{
-    Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HistoryArgs, LogArgs, ManArgs,
-    OutputFormat, RunArgs, ServeArgs, SimulateArgs, StatusArgs, StoreArgs, StoreCommand,
-    ValidateArgs, VersionArgs,
+    Cli, Command, CompletionsArgs, ConfigArgs, DemoArgs, HashSecretArgs, HistoryArgs, LogArgs,
+    ManArgs, OutputFormat, RunArgs, ServeArgs, ServeCommand, SimulateArgs, StatusArgs, StoreArgs,
+    StoreCommand, ValidateArgs, VersionArgs,
 };
 pub use manual::{Page, pages};
 pub use operators::{FleetArgs, FleetCommand, FleetFormat, LockArgs, LockCommand, LockFormat};

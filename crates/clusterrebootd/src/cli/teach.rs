@@ -96,6 +96,10 @@ const LESSONS: &[Lesson] = &[
                 "clusterrebootd serve --listen 0.0.0.0:8080",
                 "serve the network too",
             ),
+            example(
+                "clusterrebootd serve hash-secret n1 node:n1 --token-file n1.token",
+                "a token for n1, and the line for auth.tokens_file",
+            ),
         ],
         exits: &[Success, RuntimeFailure, InvalidConfig, Usage],
     },

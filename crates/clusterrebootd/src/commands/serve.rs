@@ -1,13 +1,28 @@
 //! `serve`: the coordination server.
 
 use super::{complain, validate};
-use crate::cli::{LogArgs, ServeArgs};
+use crate::cli::{HashSecretArgs, LogArgs, ServeArgs, ServeCommand};
 use crate::exit::ExitCode;
 use crate::logs::Log;
 use crate::server;
+use anyhow::{Context, Result, bail};
+use reboot_server::doors::{Role, Secret};
+use std::fs::OpenOptions;
+use std::io::{Read, Write, stdin, stdout};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Passwords are no longer than this, in bytes.
+const PASSWORD_BYTES_MAX: u64 = 1024;
 
 /// Runs the command.
 pub(super) fn run(args: &ServeArgs, log: LogArgs) -> ExitCode {
+    if let Some(ServeCommand::HashSecret(args)) = &args.command {
+        return hash_secret(args).unwrap_or_else(|error| {
+            complain(&format!("serve hash-secret: {error:#}"));
+            ExitCode::RuntimeFailure
+        });
+    }
     let mut settings = match server::load(args) {
         Ok(settings) => settings,
         Err(problems) => return validate::refuse(&problems),
@@ -22,4 +37,57 @@ pub(super) fn run(args: &ServeArgs, log: LogArgs) -> ExitCode {
             ExitCode::RuntimeFailure
         }
     }
+}
+
+/// The line for the list goes to standard output; a new token goes where it is wanted, once.
+fn hash_secret(args: &HashSecretArgs) -> Result<ExitCode> {
+    let HashSecretArgs { name, role, .. } = args;
+    let role: Role = role.parse()?;
+    if name.is_empty() || name.starts_with('#') || name.contains([':', ' ', '\t', '\n']) {
+        bail!("`{name}` cannot stand in a list: use a name without spaces and colons");
+    }
+    let secret = match args.password {
+        true => Secret::of_password(&password()?)?,
+        false => new_token(name, args.token_file.as_deref())?,
+    };
+    writeln!(stdout(), "{name} {role} {secret}").context("standard output cannot be written")?;
+    Ok(ExitCode::Success)
+}
+
+/// The first line of standard input.
+fn password() -> Result<String> {
+    let mut text = String::new();
+    let mut input = stdin().take(PASSWORD_BYTES_MAX + 2);
+    let read = input.read_to_string(&mut text);
+    read.context("standard input cannot be read: pipe the password into it")?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() || password.contains('\n') {
+        bail!("standard input has no password: pipe one line into it");
+    }
+    if text.len() as u64 > PASSWORD_BYTES_MAX {
+        bail!("the password is longer than {PASSWORD_BYTES_MAX} bytes: use a shorter one");
+    }
+    Ok(password.to_owned())
+}
+
+fn new_token(name: &str, file: Option<&Path>) -> Result<Secret> {
+    let (token, secret) = Secret::new_token()?;
+    match file {
+        Some(path) => write_secretly(path, &token)
+            .with_context(|| format!("{} cannot be written", path.display()))?,
+        None => complain(&format!("the token of {name}, shown this once: {token}")),
+    }
+    Ok(secret)
+}
+
+/// For its owner's eyes; never over something that is there.
+fn write_secretly(path: &Path, token: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{token}")?;
+    file.sync_all()
 }

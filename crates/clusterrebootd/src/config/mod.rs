@@ -26,7 +26,9 @@ pub use listing::Changed;
 pub use problem::{ConfigProblems, Problem};
 pub use reference::reference;
 pub use schema::{Check, Default, Key, Kind, SECONDS_MAX};
-pub use serve::{SERVER_PATH, ServeGroup, ServeLimits, ServeSettings, server_keys};
+pub use serve::{
+    SERVER_PATH, ServeAuth, ServeGroup, ServeLimits, ServeSettings, ServeTls, server_keys,
+};
 pub use settings::{
     DetectorSettings, DetectorSettingsKind, EtcdLayout, EtcdSettings, LogFormat, LogLevel,
     MetricsSettings, PolicySettings, RebootMethod, ServerSettings, Settings, StoreSettings,

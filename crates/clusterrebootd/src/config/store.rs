@@ -128,7 +128,7 @@ fn tls(fields: &mut Fields<'_>, section: &str) -> Option<TlsSettings> {
 }
 
 /// A certificate and its key: both or neither.
-fn identity(fields: &mut Fields<'_>, section: &str) -> Option<(PathBuf, PathBuf)> {
+pub(super) fn identity(fields: &mut Fields<'_>, section: &str) -> Option<(PathBuf, PathBuf)> {
     let (cert_key, key_key) = (
         format!("{section}.cert_file"),
         format!("{section}.key_file"),

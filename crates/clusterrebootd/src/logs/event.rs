@@ -104,6 +104,8 @@ events! {
         SlotRefused = "slot_refused";
         /// A client of the server said that it is back and steady.
         SlotReturned = "slot_returned";
+        /// Somebody asked the server for a change, and what came of it.
+        ChangeAsked = "change_asked";
         /// A group's slots were set to what the server's configuration says.
         SlotsReconciled = "slots_reconciled";
         /// Something of the daemon failed that it outlives.

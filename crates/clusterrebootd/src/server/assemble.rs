@@ -1,9 +1,11 @@
 //! What the server's crate takes, of the configuration.
 
-use crate::config::{ServeGroup, ServeSettings};
+use crate::config::{ServeGroup, ServeSettings, ServeTls};
 use crate::daemon::{policies, windows, zone};
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
+use reboot_server::doors::{DoorSettings, Doors};
 use reboot_server::settings::{BasePath, GroupRules, Limits, ServerSettings};
+use reboot_server::tls::{Acceptor, TlsSettings};
 use std::time::Duration;
 
 /// What the server is told.
@@ -31,6 +33,34 @@ pub(super) fn server_settings(settings: &ServeSettings) -> Result<ServerSettings
             patience: Duration::from_secs(limits.header_timeout_secs),
         },
     })
+}
+
+/// Who may ask, by files that are read now.
+///
+/// # Errors
+/// Names the file that cannot be used.
+pub(super) fn doors(settings: &ServeSettings) -> Result<Doors> {
+    let client_ca = settings.tls.as_ref().map(|tls| &tls.client_ca_file);
+    let doors = Doors::new(&DoorSettings {
+        tokens_file: settings.auth.tokens_file.clone(),
+        basic_file: settings.auth.basic_file.clone(),
+        certificates: client_ca.is_some_and(Option::is_some),
+    });
+    doors.map_err(Error::msg).context("auth")
+}
+
+/// The encryption, by files that are read now.
+///
+/// # Errors
+/// Names the file that cannot be used.
+pub(super) fn acceptor(tls: &ServeTls) -> Result<Acceptor> {
+    let acceptor = Acceptor::new(TlsSettings {
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+        client_ca_file: tls.client_ca_file.clone(),
+        require_client_cert: tls.require_client_cert,
+    });
+    acceptor.map_err(Error::msg).context("tls")
 }
 
 fn rules(group: &ServeGroup) -> Result<GroupRules> {

@@ -8,7 +8,7 @@ use crate::config::{ConfigProblems, SERVER_PATH, ServeSettings};
 use crate::daemon::{ServiceManager, Signals, Wish, open_store};
 use crate::logs::{Event, Log, LogLevel};
 use anyhow::{Context, Result};
-use assemble::server_settings;
+use assemble::{acceptor, doors, server_settings};
 use observe::{Teller, fields_of};
 use reboot_server::Server;
 use reboot_server::desk::Desk;
@@ -28,6 +28,13 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a server logs as its own name.
 pub(crate) const NAME: &str = "server";
+
+/// What keeps strangers away.
+#[derive(Clone, Copy)]
+struct Protection {
+    is_encrypted: bool,
+    asks_who: bool,
+}
 
 /// The configuration that the arguments name; without a file in the usual place, the defaults.
 ///
@@ -66,13 +73,23 @@ async fn live(settings: &ServeSettings, args: &ServeArgs, log: &Log) -> Result<(
     let mut signals = Signals::listen()?;
     let told = server_settings(settings)?;
     let store = open_store(&settings.store)?;
+    let doors = doors(settings)?;
+    let protection = Protection {
+        is_encrypted: settings.tls.is_some(),
+        asks_who: !doors.is_open(),
+    };
     let listen = &settings.listen;
     let server = Server::bind(listen)
         .await
         .with_context(|| format!("listen: {listen} cannot be bound: free it, or choose another"))?;
+    let server = server.behind(doors, Arc::new(Teller(log.clone())));
+    let server = match &settings.tls {
+        Some(tls) => server.encrypted(acceptor(tls)?),
+        None => server,
+    };
     let view = Arc::new(View::open(store.clone()).await);
     let desk = Arc::new(Desk::new(view, told, Arc::new(Teller(log.clone()))));
-    greet(log, server.address(), &store.describe());
+    greet(log, server.address(), &store.describe(), protection);
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async {
         let _ = stopped.await;
@@ -94,8 +111,13 @@ async fn live(settings: &ServeSettings, args: &ServeArgs, log: &Log) -> Result<(
     serving.await.context("the server broke off")
 }
 
-fn greet(log: &Log, address: SocketAddr, store: &str) {
-    let fields = json!({"address": address.to_string(), "store": store});
+fn greet(log: &Log, address: SocketAddr, store: &str, protection: Protection) {
+    let fields = json!({
+        "address": address.to_string(),
+        "store": store,
+        "tls": protection.is_encrypted,
+        "auth": protection.asks_who,
+    });
     let message = match address.ip().is_loopback() {
         true => "serves this machine only; set listen to serve others",
         false => "serves",
@@ -106,17 +128,37 @@ fn greet(log: &Log, address: SocketAddr, store: &str) {
         message,
         fields_of(fields),
     );
-    if !address.ip().is_loopback() {
-        let warning = format!(
-            "{address} is reached by others, and nothing is encrypted and nobody asked who it \
-             is: whoever reaches it may take and free slots"
-        );
+    if let Some(danger) = protection.danger()
+        && !address.ip().is_loopback()
+    {
         log.event(
             Event::ServerWarning,
             LogLevel::Warn,
-            &warning,
+            &format!("{address} is reached by others, and {danger}"),
             fields_of(json!({})),
         );
+    }
+}
+
+// === impl Protection ===
+
+impl Protection {
+    /// What others can do, in words.
+    fn danger(self) -> Option<&'static str> {
+        match (self.is_encrypted, self.asks_who) {
+            (false, false) => Some(
+                "nothing is encrypted and nobody asked who it is: whoever reaches it may take and \
+                 free slots (set tls and auth)",
+            ),
+            (true, false) => Some(
+                "nobody is asked who it is: whoever reaches it may take and free slots (set auth)",
+            ),
+            (false, true) => Some(
+                "nothing is encrypted: whoever listens learns the secrets (set tls, or let a proxy \
+                 on this machine encrypt)",
+            ),
+            (true, true) => None,
+        }
     }
 }
 
@@ -138,6 +180,8 @@ fn reload(settings: &ServeSettings, args: &ServeArgs, desk: &Desk, log: &Log) {
         ("listen", settings.listen == fresh.listen),
         ("base_path", settings.base_path == fresh.base_path),
         ("store", settings.store == fresh.store),
+        ("tls", settings.tls == fresh.tls),
+        ("auth", settings.auth == fresh.auth),
     ];
     if let Some((key, _)) = fixed.iter().find(|(_, is_same)| !is_same) {
         return refuse(format!(

@@ -1,10 +1,12 @@
 //! The server's news as lines of the log.
 
 use crate::logs::{Event, Fields, Log, LogLevel};
+use reboot_server::audit::{Audit, Deed};
 use reboot_server::news::{News, Observer};
 use serde_json::{Value, json};
 
 /// Writes what it is told into the log.
+#[derive(Clone)]
 pub(super) struct Teller(pub(super) Log);
 
 // === impl Teller ===
@@ -57,6 +59,23 @@ impl Observer for Teller {
                 self.say(Event::ServerWarning, LogLevel::Warn, text, json!({}));
             }
         }
+    }
+}
+
+impl Audit for Teller {
+    fn done(&self, deed: &Deed<'_>) {
+        let fields = json!({
+            "who": deed.who.name,
+            "role": deed.who.role.to_string(),
+            "known_by": deed.who.known_by.name(),
+            "peer": deed.from.map(|from| from.to_string()),
+            "change": deed.verb(),
+            "group": deed.group(),
+            "node": deed.node(),
+            "outcome": deed.outcome(),
+        });
+        let message = deed.to_string();
+        self.say(Event::ChangeAsked, LogLevel::Info, &message, fields);
     }
 }
 

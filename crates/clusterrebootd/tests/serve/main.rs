@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod crash;
+mod guarded;
 mod life;
 mod program;
+mod vanish;

@@ -64,6 +64,12 @@ impl Place {
         Program::start(&["--config", self.config().to_str().unwrap()])
     }
 
+    /// One that logs no refusals, so that nobody need read them.
+    pub(crate) fn start_quietly(&self) -> Program {
+        let config = self.config();
+        Program::start(&["--config", config.to_str().unwrap(), "--log-level", "info"])
+    }
+
     /// Who holds in the group `default`, by the file itself.
     pub(crate) fn holders(&self) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -123,6 +129,20 @@ impl Program {
         self.child.wait().unwrap()
     }
 
+    pub(crate) fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(path).unwrap().count()
+    }
+
+    /// Resident memory.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.unwrap().trim().trim_end_matches(" kB");
+        number.parse().unwrap()
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::of(&self.address).unwrap()
     }
@@ -149,13 +169,14 @@ impl Client {
 
     /// FleetLock; the status, or none when the server is gone.
     pub(crate) fn fleetlock(&mut self, path: &str, id: &str) -> Option<u16> {
-        let body = format!("{{\"client_params\":{{\"id\":\"{id}\",\"group\":\"default\"}}}}");
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: s\r\nfleet-lock-protocol: true\r\ncontent-length: \
-             {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.ask(&request).map(|(status, _)| status)
+        self.ask(&fleetlock(path, id)).map(|(status, _)| status)
+    }
+
+    /// Sends such a request without its last bytes, and waits for nothing.
+    pub(crate) fn begin(&mut self, path: &str, id: &str, missing: usize) {
+        let request = fleetlock(path, id);
+        let sent = &request.as_bytes()[..request.len() - missing];
+        self.stream.write_all(sent).unwrap();
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Option<(u16, String)> {
@@ -188,6 +209,15 @@ impl Client {
         self.read.extend_from_slice(&chunk[..count]);
         (count > 0).then_some(())
     }
+}
+
+fn fleetlock(path: &str, id: &str) -> String {
+    let body = format!("{{\"client_params\":{{\"id\":\"{id}\",\"group\":\"default\"}}}}");
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: s\r\nfleet-lock-protocol: true\r\ncontent-length: \
+         {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// A path that nothing is at.

@@ -173,7 +173,9 @@ impl Desk {
         let until = deadline(wish.wait, rules);
         let mut place = None;
         loop {
-            let obstacle = match self.attempt(wish, rules, &call, place.as_ref()).await {
+            // Boxed: whoever waits keeps no room for it.
+            let attempt = Box::pin(self.attempt(wish, rules, &call, place.as_ref()));
+            let obstacle = match attempt.await {
                 Ok(number) => return Ok(number),
                 Err(obstacle) => obstacle,
             };

@@ -11,7 +11,7 @@ use super::shape::Values;
 use super::{ConfigProblems, checked, read, small, store};
 use reboot_core::id::{GroupName, NodeName};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the server's configuration is, unless told otherwise.
 pub const SERVER_PATH: &str = "/etc/clusterrebootd/server.yaml";
@@ -29,6 +29,10 @@ pub struct ServeSettings {
     pub groups: BTreeMap<GroupName, ServeGroup>,
     /// Whether others are made when they are asked for, with how many slots.
     pub open_groups: Option<u32>,
+    /// Encryption.
+    pub tls: Option<ServeTls>,
+    /// Who may ask.
+    pub auth: ServeAuth,
     /// What no client may exceed.
     pub limits: ServeLimits,
     /// The shape of the log.
@@ -54,6 +58,28 @@ pub struct ServeGroup {
     pub max_reboots_per_day: u32,
     /// After so long it is overdue.
     pub reboot_timeout_secs: u64,
+}
+
+/// Encryption.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServeTls {
+    /// The server's certificate.
+    pub cert_file: PathBuf,
+    /// Its key.
+    pub key_file: PathBuf,
+    /// Who may sign the clients' certificates.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether clients must have one.
+    pub require_client_cert: bool,
+}
+
+/// Who may ask.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ServeAuth {
+    /// Hashed tokens.
+    pub tokens_file: Option<PathBuf>,
+    /// Hashed passwords.
+    pub basic_file: Option<PathBuf>,
 }
 
 /// What no client may exceed.
@@ -99,12 +125,18 @@ fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<ServeSettings
         }),
     };
     let default_max = small(fields.whole_or_default("default_max"));
+    let tls = tls(&mut fields);
     let settings = ServeSettings {
         listen: fields.text_or_default("listen"),
         base_path: fields.text_or_default("base_path"),
         store: store?,
         groups: groups(&fields),
         open_groups: fields.flag("open_groups").then_some(default_max),
+        tls,
+        auth: ServeAuth {
+            tokens_file: fields.path("auth.tokens_file"),
+            basic_file: fields.path("auth.basic_file"),
+        },
         limits: ServeLimits {
             request_bytes: whole(&fields, "limits.request_bytes"),
             requests_per_second: small(fields.whole_or_default("limits.requests_per_second")),
@@ -115,6 +147,32 @@ fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<ServeSettings
         log_level: LogLevel::from_word(&fields.text_or_default("log_level"))?,
     };
     problems.is_empty().then_some(settings)
+}
+
+/// A certificate and its key, or neither; and nothing of clients without them.
+fn tls(fields: &mut Fields<'_>) -> Option<ServeTls> {
+    let identity = store::identity(fields, "tls");
+    let client_ca_file = fields.path("tls.client_ca_file");
+    let require_client_cert = fields.flag("tls.require_client_cert");
+    let is_missing = |file: &str| fields.path(&format!("tls.{file}")).is_none();
+    let alone = match (&client_ca_file, require_client_cert) {
+        (None, true) => Some(("tls.require_client_cert", "client_ca_file")),
+        (Some(_), _) if is_missing("cert_file") && is_missing("key_file") => {
+            Some(("tls.client_ca_file", "cert_file and key_file"))
+        }
+        _ => None,
+    };
+    if let Some((key, needs)) = alone {
+        let cause = format!("is given without {needs}");
+        fields.complain(&[key], &cause, "add that, or remove this");
+    }
+    let (cert_file, key_file) = identity?;
+    Some(ServeTls {
+        cert_file,
+        key_file,
+        client_ca_file,
+        require_client_cert,
+    })
 }
 
 fn whole(fields: &Fields<'_>, path: &str) -> usize {
@@ -204,6 +262,22 @@ mod tests {
         assert_eq!(group.windows.allow, ["Sat 01:00-05:00"]);
         assert_eq!(settings.groups[&GroupName::new("workers").unwrap()].max, 1);
         assert_eq!((settings.groups.len(), settings.open_groups), (2, Some(3)));
+    }
+
+    #[test]
+    fn certificates_come_together_or_not_at_all() {
+        let problem = |text: &str| parse(text).unwrap_err().render(false);
+        let text = problem("tls: {cert_file: /c}");
+        assert!(text.contains("tls.key_file: is missing"), "{text}");
+        let text = problem("tls: {require_client_cert: true}");
+        assert!(text.contains("without client_ca_file"), "{text}");
+        let text = problem("tls: {client_ca_file: /ca}");
+        assert!(text.contains("without cert_file and key_file"), "{text}");
+        let text = "tls: {cert_file: /c, key_file: /k, client_ca_file: /ca}\n\
+                    auth: {tokens_file: /t, basic_file: /b}";
+        let settings = parse(text).unwrap();
+        assert_eq!(settings.tls.unwrap().client_ca_file, Some("/ca".into()));
+        assert_eq!(settings.auth.basic_file, Some("/b".into()));
     }
 
     #[test]
