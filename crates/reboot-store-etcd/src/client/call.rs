@@ -2,9 +2,9 @@
 
 use tonic::Status;
 
-use super::Client;
 use super::connection::Connection;
 use super::fault::Fault;
+use super::fresh::Read;
 use super::journey::Errand;
 use super::judge::{self, Asked};
 use super::lease::{Granted, LeaseLife};
@@ -12,6 +12,7 @@ use super::pb;
 use super::rpc::{Call, Extras};
 use super::txn::{Op, OpResult, Txn, TxnAnswer};
 use super::watch::{NoWatch, Watch, WatchRange};
+use super::{Client, Inner};
 
 /// One message out, one answer back.
 struct Unary<M>(M);
@@ -39,7 +40,7 @@ impl Client {
             repeatable: !txn.writes(),
         };
         let ranges = txn.lone_ranges();
-        let answer = match self.inner.journey(&asked, &Unary(txn.encode())).await {
+        let answer = match self.ask(&asked, txn.encode()).await {
             Err(Fault::NoSpace(_)) if !ranges.is_empty() => {
                 return self.read_singly(ranges, &asked).await;
             }
@@ -53,6 +54,16 @@ impl Client {
                 false => Fault::Unknown(text.to_owned()),
             }
         })
+    }
+
+    /// A write is always up to date; whoever reads may be told of the past.
+    async fn ask(&self, asked: &Asked, txn: pb::TxnRequest) -> Result<pb::TxnResponse, Fault> {
+        if asked.repeatable {
+            return self.inner.read(asked, txn).await;
+        }
+        let answer = self.inner.journey(asked, &Unary(txn)).await?;
+        self.inner.newest.note(pb::TxnRequest::revision(&answer));
+        Ok(answer)
     }
 
     /// Reads ranges one after the other, all as they were at the first: when it is full, etcd 3.5.1
@@ -69,7 +80,7 @@ impl Client {
         };
         for mut range in ranges {
             range.revision = read.revision;
-            let answer = self.inner.journey(asked, &Unary(range)).await?;
+            let answer = self.inner.read(asked, range).await?;
             if read.revision == 0 {
                 read.revision = answer.header.as_ref().map_or(0, |header| header.revision);
             }
@@ -167,6 +178,18 @@ impl Client {
             repeatable: true,
         };
         self.inner.journey(&asked, &SetUpWatch { ranges }).await
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    async fn read<M: Read + Sync>(&self, asked: &Asked, message: M) -> Result<M::Answer, Fault>
+    where
+        M::Answer: Send,
+    {
+        let read = self.newest.read(message, self.endpoints.len());
+        self.journey(asked, &read).await
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! One connection to one member at a time; the next member when it fails. Every call has a
 //! deadline. A write goes out a second time only where it surely did not happen the first time:
-//! its outcome is an answer, a [`Fault`] that says so, or [`Fault::Unknown`].
+//! its outcome is an answer, a [`Fault`] that says so, or [`Fault::Unknown`]. A read that shows
+//! less than was seen before is asked of another member.
 
 mod call;
 mod connection;
 mod endpoint;
 mod fault;
+mod fresh;
 mod journey;
 mod judge;
 mod lease;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use fault::Fault;
+use fresh::Newest;
 pub use lease::{Granted, LeaseLife};
 use login::Login;
 pub use options::{BadOptions, Credentials, Options};
@@ -46,6 +49,7 @@ struct Inner {
     login: Login,
     call_timeout: Duration,
     endpoints: Vec<String>,
+    newest: Newest,
 }
 
 // === impl Client ===
@@ -62,6 +66,7 @@ impl Client {
             login: Login::new(options.credentials),
             call_timeout: options.call_timeout,
             endpoints: options.endpoints,
+            newest: Newest::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),

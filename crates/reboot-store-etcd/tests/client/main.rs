@@ -6,6 +6,7 @@
 mod auth;
 mod basics;
 mod failover;
+mod fresh;
 mod support;
 mod tls;
 mod watching;
