@@ -7,10 +7,12 @@ use crate::news::News;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use reboot_core::fleet::Fleet;
 use reboot_core::group::Phase;
 use reboot_core::id::GroupName;
+use reboot_core::policy::Standing;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,12 +34,23 @@ const PHASES: [Phase; 4] = [
     Phase::Rebooting,
     Phase::Returned,
 ];
+/// Every way a node can count.
+const STANDINGS: [&str; 5] = ["healthy", "unhealthy", "stale", "down", "overdue"];
+/// Statuses that are counted whatever was asked: strangers, floods, and what is the server's fault.
+const REJECTIONS: [StatusCode; 5] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::SERVICE_UNAVAILABLE,
+];
 
 /// What has been counted since the server started.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     locks: Latency,
     unlocks: Latency,
+    rejections: [AtomicU64; REJECTIONS.len()],
     groups: Mutex<BTreeMap<String, Counted>>,
 }
 
@@ -76,6 +89,8 @@ fn page(desk: &Desk) -> String {
     page.family("clusterrebootd_server_store_up", "gauge", help, up);
     if let Ok(sight) = newest {
         page.groups(desk, &sight.fleet);
+        page.tickets(&sight.fleet);
+        page.nodes(&sight.fleet);
     }
     page.waiting(&desk.waiting());
     desk.figures().write(&mut page);
@@ -103,6 +118,13 @@ impl Figures {
                 ..
             } => self.count(group, |it| it.releases += 1),
             News::Steady { .. } | News::MaxChanged { .. } | News::Warning { .. } => {}
+        }
+    }
+
+    /// A request was answered with this status.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        if let Some(at) = REJECTIONS.iter().position(|it| *it == status) {
+            self.rejections[at].fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -165,7 +187,19 @@ impl Figures {
             "Requests refused, by kind",
         );
         page.family(name, "counter", help, refusals);
+        self.write_rejections(page);
         page.latencies(&[("lock", &self.locks), ("unlock", &self.unlocks)]);
+    }
+
+    fn write_rejections(&self, page: &mut Page) {
+        let rejections = REJECTIONS.iter().zip(&self.rejections);
+        let rejections = rejections.map(|(status, count)| {
+            let labels = format!("{{status=\"{}\"}}", status.as_u16());
+            (labels, count.load(Ordering::Relaxed) as f64)
+        });
+        let name = "clusterrebootd_server_rejections_total";
+        let help = "Requests turned away or failed, by status, whatever was asked";
+        page.family(name, "counter", help, rejections);
     }
 }
 
@@ -242,6 +276,16 @@ impl Page {
             holds.filter(|hold| it.is_overdue(hold)).count() as f64
         });
         self.family(name, "gauge", help, overdue);
+        let is_paused = |it: &reboot_core::fleet::GroupEntry| {
+            held(fleet.pause.is_some() || it.group.pause.is_some())
+        };
+        let (name, help) = (
+            "clusterrebootd_server_paused",
+            "1 while the group or the fleet is paused",
+        );
+        let known = fleet.groups.iter();
+        let known = known.map(|(name, it)| (group_label(name.as_str()), is_paused(it)));
+        self.family(name, "gauge", help, known);
         let slots = fleet.groups.iter();
         let slots = slots.map(|(name, it)| (group_label(name.as_str()), f64::from(it.group.max)));
         let (name, help) = ("clusterrebootd_server_slots", "Slots of a group");
@@ -260,6 +304,34 @@ impl Page {
         });
         let (name, help) = ("clusterrebootd_server_holds", "Holds of a group, by phase");
         self.family(name, "gauge", help, holds);
+    }
+
+    fn tickets(&mut self, fleet: &Fleet) {
+        let one = |(name, entry): (&GroupName, &reboot_core::fleet::GroupEntry)| {
+            let count = entry.line.tickets().len();
+            (group_label(name.as_str()), count as f64)
+        };
+        let name = "clusterrebootd_server_tickets";
+        let help = "Daemons that wait in the line of a group";
+        self.family(name, "gauge", help, fleet.groups.iter().map(one));
+    }
+
+    /// Nodes with a record of their own, by how they count for the others.
+    fn nodes(&mut self, fleet: &Fleet) {
+        let mut counts: BTreeMap<&GroupName, [u32; STANDINGS.len()]> = BTreeMap::new();
+        for (node, entry) in &fleet.nodes {
+            let counts = counts.entry(&entry.record.group).or_default();
+            counts[place_of(&fleet.standing(node))] += 1;
+        }
+        let all = counts.iter().flat_map(|(group, counts)| {
+            STANDINGS.iter().zip(counts).map(move |(standing, count)| {
+                let labels = format!("{{group=\"{group}\",standing=\"{standing}\"}}");
+                (labels, f64::from(*count))
+            })
+        });
+        let name = "clusterrebootd_server_nodes";
+        let help = "Nodes with a daemon, by how they count for the others";
+        self.family(name, "gauge", help, all);
     }
 
     fn waiting(&mut self, waiting: &[Waiting]) {
@@ -304,4 +376,15 @@ impl Page {
 
 fn group_label(name: &str) -> String {
     format!("{{group=\"{name}\"}}")
+}
+
+/// The place in [`STANDINGS`].
+fn place_of(standing: &Standing) -> usize {
+    match standing {
+        Standing::Healthy => 0,
+        Standing::Unhealthy { .. } => 1,
+        Standing::Stale => 2,
+        Standing::Down => 3,
+        Standing::Overdue => 4,
+    }
 }

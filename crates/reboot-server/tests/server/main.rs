@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test fails best where it fails
 
+#[allow(dead_code)] // shared with the tests of the page, which use all of it
+#[path = "../page/fleet.rs"]
+mod fleet;
 mod fleetlock;
 mod kit;
 mod limits;

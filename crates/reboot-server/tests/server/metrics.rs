@@ -1,6 +1,9 @@
 //! `/metrics`: the original's names exactly, and ours.
 
+use super::fleet::move_in;
 use super::kit::{House, of_max};
+use reboot_core::group::Pause;
+use reboot_core::write::Write;
 
 async fn figures(house: &House) -> String {
     let answer = house.get("/metrics").await;
@@ -73,6 +76,56 @@ async fn every_group_tells_its_own() {
         &text,
         "clusterrebootd_server_request_seconds_count{request=\"lock\"} 2",
     );
+}
+
+#[tokio::test]
+async fn nodes_are_told_by_how_they_count() {
+    let house = House::open(of_max(3)).await;
+    move_in(&*house.store).await;
+    house.desk.view().fresh().await.unwrap();
+    let text = figures(&house).await;
+    let nodes = [("healthy", 4), ("unhealthy", 1), ("stale", 1), ("down", 0)];
+    for (standing, count) in nodes {
+        let labels = format!("{{group=\"default\",standing=\"{standing}\"}}");
+        has(&text, &format!("clusterrebootd_server_nodes{labels} {count}"));
+    }
+    has(&text, "clusterrebootd_server_tickets{group=\"default\"} 2");
+    has(&text, "clusterrebootd_server_overdue{group=\"default\"} 1");
+}
+
+#[tokio::test]
+async fn a_pause_is_told_while_it_lasts() {
+    let house = House::open(of_max(1)).await;
+    house.pre_reboot("a").await;
+    house.desk.view().fresh().await.unwrap();
+    let paused = |is: u8| format!("clusterrebootd_server_paused{{group=\"default\"}} {is}");
+    has(&figures(&house).await, &paused(0));
+    let pause = Pause {
+        by: "anna".to_owned(),
+        reason: "release day".to_owned(),
+        until: None,
+        session: None,
+    };
+    let write = |pause| Write::pause_fleet(pause, "anna", "2026-03-07T10:00:00Z");
+    house.store.write(write(Some(pause))).await.unwrap();
+    house.desk.view().fresh().await.unwrap();
+    has(&figures(&house).await, &paused(1));
+    house.store.write(write(None)).await.unwrap();
+    house.desk.view().fresh().await.unwrap();
+    has(&figures(&house).await, &paused(0));
+}
+
+#[tokio::test]
+async fn who_is_turned_away_is_counted_whatever_they_asked() {
+    let mut settings = of_max(1);
+    settings.limits.requests_per_second = 2;
+    let house = House::open(settings).await;
+    while house.get("/nothing-is-here").await.status != 429 {}
+    house.desk.reload(of_max(1)); // or the look at the figures would be turned away too
+    let name = "clusterrebootd_server_rejections_total";
+    let text = figures(&house).await;
+    has(&text, &format!("{name}{{status=\"429\"}} 1"));
+    has(&text, &format!("{name}{{status=\"401\"}} 0"));
 }
 
 #[tokio::test]
