@@ -57,7 +57,7 @@ pub struct Findings {
     pub mark: (u64, u64),
     /// What cluster health and policies say.
     pub cluster: Vec<String>,
-    /// Who paused what, and why.
+    /// Who paused what, and why; everything that must be resumed, not only the first.
     pub pause: Option<String>,
     /// The group's cooldown, while it runs.
     pub cooldown: Option<Cooldown>,
@@ -154,7 +154,9 @@ impl Findings {
             .then_some(group.max);
         let by_group = group.pause.as_ref().map(|it| it.words("the group"));
         let by_max = (group.max == 0).then(|| "the group has no slots (max is 0)".to_owned());
-        self.pause = self.pause.take().or(by_group).or(by_max);
+        let causes = [self.pause.take(), by_group, by_max];
+        let causes: Vec<String> = causes.into_iter().flatten().collect();
+        self.pause = (!causes.is_empty()).then(|| causes.join("; "));
     }
 }
 

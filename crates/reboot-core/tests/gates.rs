@@ -565,7 +565,8 @@ fn findings_name_pauses_peers_marks_debts_and_conflicts() {
         until: Some("2026-03-03T06:00:00Z".to_owned()),
         ..pause()
     });
-    let words = "ann paused the fleet until 2026-03-03T06:00:00Z: storage work";
+    let words = "ann paused the fleet until 2026-03-03T06:00:00Z: storage work; \
+                 ann paused the group: storage work";
     let debt = Undo::of(["10-drain".to_owned()]);
     fleet.owed.insert(node("me"), debt);
     fleet.nodes.insert(node("me"), peer("me", false, false));

@@ -381,7 +381,7 @@ impl Teller {
         let event = match name {
             "fenced" => Event::RebootFenced,
             "returned" => Event::RebootReturned,
-            "draining" => Event::HookFinished,
+            "draining" => Event::HooksStarted,
             _ => Event::RebootIssued,
         };
         let hold = agent.hold.as_ref().map(|hold| hold.number);

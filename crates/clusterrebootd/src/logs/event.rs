@@ -60,12 +60,8 @@ events! {
         LockReleased = "lock_released";
         /// A pass ended.
         RunOutcome = "run_outcome";
-        /// The group or the fleet is paused, or no longer.
-        PauseStatus = "pause_status";
-        /// A place in the line was taken, kept or left.
-        LineStatus = "line_status";
-        /// A hook ran.
-        HookFinished = "hook_finished";
+        /// The hold is durable, and the hooks begin.
+        HooksStarted = "hooks_started";
         /// The fence stands: from here on the reboot is under way.
         RebootFenced = "reboot_fenced";
         /// The reboot command was issued.
@@ -74,10 +70,6 @@ events! {
         RebootOverdue = "reboot_overdue";
         /// The machine is back from its reboot.
         RebootReturned = "reboot_returned";
-        /// What was changed for the reboot is being undone.
-        Undo = "undo";
-        /// Two machines bear one name.
-        IdentityConflict = "identity_conflict";
     }
     "daemon" {
         /// The daemon started.
