@@ -3,6 +3,7 @@
 //! Help, completions and manual pages come from the same definitions.
 
 mod arguments;
+mod fleetlock;
 mod manual;
 mod operators;
 mod planning;
@@ -14,6 +15,7 @@ pub use arguments::{
     ManArgs, OutputFormat, RunArgs, ServeArgs, ServeCommand, SimulateArgs, StatusArgs, StoreArgs,
     StoreCommand, ValidateArgs, VersionArgs,
 };
+pub use fleetlock::{BadFlags, FleetlockArgs, fleetlock_usage, is_fleetlock};
 pub use manual::{Page, pages};
 pub use operators::{FleetArgs, FleetCommand, FleetFormat, LockArgs, LockCommand, LockFormat};
 pub use planning::{PlanArgs, PlanFormat};

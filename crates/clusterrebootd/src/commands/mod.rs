@@ -4,6 +4,7 @@
 mod completions;
 mod demo;
 mod fleet;
+mod fleetlock;
 mod history;
 mod lock;
 mod man;
@@ -22,6 +23,7 @@ mod version;
 use crate::cli::{Cli, Command};
 pub(crate) use crate::console::{complain, print, print_json, print_then};
 use crate::exit::ExitCode;
+pub use fleetlock::fleetlock;
 
 /// Runs the command.
 pub fn run(cli: Cli) -> ExitCode {

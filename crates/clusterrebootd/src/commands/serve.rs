@@ -30,7 +30,7 @@ pub(super) fn run(args: &ServeArgs, log: LogArgs) -> ExitCode {
     settings.log_format = log.log_format.unwrap_or(settings.log_format);
     settings.log_level = log.log_level.unwrap_or(settings.log_level);
     let log = Log::to_stderr(server::NAME, settings.log_format, settings.log_level);
-    match server::serve(&settings, args, &log) {
+    match server::serve(&settings, &|| server::load(args), &log) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
             complain(&format!("serve: {error:#}"));

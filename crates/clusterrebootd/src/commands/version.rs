@@ -25,7 +25,7 @@ pub(super) fn run(args: &VersionArgs) -> ExitCode {
     }
 }
 
-fn text() -> String {
+pub(super) fn text() -> String {
     let commit = COMMIT.unwrap_or("unknown");
     let date = BUILD_DATE.unwrap_or("unknown");
     format!("clusterrebootd {VERSION} (commit {commit}, built {date}, {OS}/{ARCH})\n")

@@ -26,6 +26,9 @@ const THREADS_MAX: usize = 4;
 /// How long threads may take to end.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
+/// Reads the configuration again.
+pub(crate) type Again<'a> = dyn Fn() -> Result<ServeSettings, ConfigProblems> + 'a;
+
 /// What a server logs as its own name.
 pub(crate) const NAME: &str = "server";
 
@@ -53,23 +56,23 @@ pub(crate) fn load(args: &ServeArgs) -> Result<ServeSettings, ConfigProblems> {
     Ok(settings)
 }
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop; when it is told to reload, by what `again` answers.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub(crate) fn serve(settings: &ServeSettings, args: &ServeArgs, log: &Log) -> Result<()> {
+pub(crate) fn serve(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<()> {
     let threads = available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.min(THREADS_MAX))
         .enable_all()
         .build()
         .context("the runtime cannot start")?;
-    let result = runtime.block_on(live(settings, args, log));
+    let result = runtime.block_on(live(settings, again, log));
     runtime.shutdown_timeout(FAREWELL_LIMIT);
     result
 }
 
-async fn live(settings: &ServeSettings, args: &ServeArgs, log: &Log) -> Result<()> {
+async fn live(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<()> {
     let mut signals = Signals::listen()?;
     let told = server_settings(settings)?;
     let store = open_store(&settings.store)?;
@@ -98,7 +101,7 @@ async fn live(settings: &ServeSettings, args: &ServeArgs, log: &Log) -> Result<(
     ServiceManager::ready();
     tokio::spawn(ServiceManager::feed_watchdog());
     while signals.next().await == Wish::Reload {
-        reload(settings, args, &desk, log);
+        reload(settings, again, &desk, log);
     }
     ServiceManager::stopping();
     log.event(
@@ -163,7 +166,7 @@ impl Protection {
 }
 
 /// Takes over what can change while it runs: groups, and limits but for connections.
-fn reload(settings: &ServeSettings, args: &ServeArgs, desk: &Desk, log: &Log) {
+fn reload(settings: &ServeSettings, again: &Again<'_>, desk: &Desk, log: &Log) {
     let refuse = |text: String| {
         log.event(
             Event::ConfigRefused,
@@ -172,7 +175,7 @@ fn reload(settings: &ServeSettings, args: &ServeArgs, desk: &Desk, log: &Log) {
             fields_of(json!({})),
         );
     };
-    let fresh = match load(args) {
+    let fresh = match again() {
         Ok(fresh) => fresh,
         Err(problems) => return refuse(problems.render(false)),
     };

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod crash;
+mod fleetlock;
 mod guarded;
 mod life;
 mod program;

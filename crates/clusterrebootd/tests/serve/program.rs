@@ -88,21 +88,28 @@ impl Place {
 
 impl Program {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin("clusterrebootd"))
-            .arg("serve")
-            .args(args)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("clusterrebootd"));
+        command.arg("serve").args(args);
+        let mut program = Self::spawn(command);
+        program.has_started();
+        program
+    }
+
+    /// Runs any command that ends in a server.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        let mut program = Self {
+        Self {
             child,
             log,
             address: String::new(),
-        };
-        let started = program.told("server_started");
-        program.address = started["fields"]["address"].as_str().unwrap().to_owned();
-        program
+        }
+    }
+
+    /// Waits until it serves, and knows where from then on.
+    pub(crate) fn has_started(&mut self) {
+        let started = self.told("server_started");
+        self.address = started["fields"]["address"].as_str().unwrap().to_owned();
     }
 
     /// The next line of the log about this.
@@ -169,12 +176,18 @@ impl Client {
 
     /// FleetLock; the status, or none when the server is gone.
     pub(crate) fn fleetlock(&mut self, path: &str, id: &str) -> Option<u16> {
-        self.ask(&fleetlock(path, id)).map(|(status, _)| status)
+        self.fleetlock_in(path, id, "default")
+    }
+
+    /// The same for any group.
+    pub(crate) fn fleetlock_in(&mut self, path: &str, id: &str, group: &str) -> Option<u16> {
+        self.ask(&fleetlock(path, id, group))
+            .map(|(status, _)| status)
     }
 
     /// Sends such a request without its last bytes, and waits for nothing.
     pub(crate) fn begin(&mut self, path: &str, id: &str, missing: usize) {
-        let request = fleetlock(path, id);
+        let request = fleetlock(path, id, "default");
         let sent = &request.as_bytes()[..request.len() - missing];
         self.stream.write_all(sent).unwrap();
     }
@@ -211,8 +224,8 @@ impl Client {
     }
 }
 
-fn fleetlock(path: &str, id: &str) -> String {
-    let body = format!("{{\"client_params\":{{\"id\":\"{id}\",\"group\":\"default\"}}}}");
+fn fleetlock(path: &str, id: &str, group: &str) -> String {
+    let body = format!("{{\"client_params\":{{\"id\":\"{id}\",\"group\":\"{group}\"}}}}");
     format!(
         "POST {path} HTTP/1.1\r\nhost: s\r\nfleet-lock-protocol: true\r\ncontent-length: \
          {}\r\n\r\n{body}",
