@@ -1,10 +1,10 @@
-//! The pages of keys are what the tables of keys say. After a change of a table, rewrite them
+//! The pages of keys, and the files that packages install, are what the tables of keys say. After a change of a table, rewrite them
 //! with `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`.
 
 // A test fails best where it fails, and its functions need no documentation.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use clusterrebootd_cli::config::{Key, NODE_KEYS, reference, server_keys};
+use clusterrebootd_cli::config::{Key, NODE_KEYS, reference, server_keys, template};
 use std::path::{Path, PathBuf};
 
 const BEGIN: &str = "<!-- keys: written by the test `reference`, do not edit -->\n\n";
@@ -49,6 +49,37 @@ fn check(name: &str, keys: &[Key]) {
     assert!(
         text == expected,
         "docs/{name} is not what the table of keys says: run \
+         `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`"
+    );
+}
+
+const NODE_HEAD: &str = "clusterrebootd: configuration of one node. Take the # from what you \
+    change; what you leave has the value that is shown. Then check it with `clusterrebootd \
+    validate-config`, see what a pass would do with `clusterrebootd status`, and enable the \
+    service: `systemctl enable --now clusterrebootd`. It does everything but the reboot until \
+    dry_run is false. Manual: clusterrebootd.yaml(5).";
+const SERVER_HEAD: &str = "clusterrebootd: configuration of the coordination server. Take the # \
+    from what you change; what you leave has the value that is shown. Enable the service with \
+    `systemctl enable --now clusterrebootd-server`. It listens on this machine only until listen \
+    is set; before that, say who may ask, under auth.";
+
+#[test]
+fn the_packages_configurations_are_the_tables_of_keys() {
+    let node = template(NODE_HEAD, NODE_KEYS, &[("dry_run", "true")]);
+    check_file("config.yaml", &node);
+    check_file("server.yaml", &template(SERVER_HEAD, server_keys(), &[]));
+}
+
+fn check_file(name: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging");
+    let path = path.join(name);
+    if is_update() {
+        std::fs::write(&path, expected).unwrap();
+        return;
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == expected,
+        "packaging/{name} is not what the table of keys says: run \
          `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`"
     );
 }

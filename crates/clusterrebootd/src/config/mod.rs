@@ -17,6 +17,7 @@ mod serve;
 mod settings;
 mod shape;
 mod store;
+mod template;
 mod texts;
 mod tree;
 mod warnings;
@@ -34,6 +35,7 @@ pub use settings::{
     MetricsSettings, PolicySettings, RebootMethod, ServerSettings, Settings, StoreSettings,
     TlsSettings, WindowSettings,
 };
+pub use template::template;
 pub use texts::Complaint;
 pub use tree::Place;
 
