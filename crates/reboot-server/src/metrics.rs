@@ -94,7 +94,7 @@ fn page(desk: &Desk) -> String {
     }
     page.waiting(&desk.waiting());
     desk.figures().write(&mut page);
-    page.0
+    page.0 + &desk.observed()
 }
 
 // === impl Figures ===

@@ -53,6 +53,11 @@ pub enum News<'a> {
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn told(&self, news: &News<'_>);
+
+    /// What `/metrics` shows beside the server's own, in Prometheus' text format.
+    fn figures(&self) -> String {
+        String::new()
+    }
 }
 
 /// Tells nobody.

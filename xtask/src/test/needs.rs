@@ -83,6 +83,21 @@ const NEEDS: &[Need] = &[
         why: "installs the tester that reads the server's OpenAPI document",
     },
     Need {
+        program: "promtool",
+        packages: &["prometheus"],
+        why: "tries the alert rules",
+    },
+    Need {
+        program: "nginx",
+        packages: &["nginx-light"],
+        why: "stands in front of the server, as our example has it",
+    },
+    Need {
+        program: "systemd-analyze",
+        packages: &["systemd"],
+        why: "reads the units",
+    },
+    Need {
         program: "script",
         packages: &["bsdutils"],
         why: "gives the binary a terminal",

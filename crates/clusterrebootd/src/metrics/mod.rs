@@ -10,4 +10,5 @@ pub use labels::{
     Switch, WindowState,
 };
 pub use listener::Listener;
+pub(crate) use registry::process_figures;
 pub use registry::{Exposition, Metrics};

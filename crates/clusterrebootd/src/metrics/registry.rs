@@ -283,6 +283,16 @@ impl Metrics {
     }
 }
 
+/// This process's own figures alone, in the older format.
+pub(crate) fn process_figures() -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(ProcessCollector));
+    let mut text = String::new();
+    // Writing into a string cannot fail.
+    let _ = encode(&mut text, &registry);
+    classic(&text)
+}
+
 fn counters<const N: usize>(registry: &mut Registry, name: &str, help: &str) -> Counters<N> {
     let family = Counters::<N>::default();
     registry.register(name, help, family.clone());

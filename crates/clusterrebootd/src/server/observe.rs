@@ -1,6 +1,7 @@
 //! The server's news as lines of the log.
 
 use crate::logs::{Event, Fields, Log, LogLevel};
+use crate::metrics::process_figures;
 use reboot_server::audit::{Audit, Deed};
 use reboot_server::news::{News, Observer};
 use serde_json::{Value, json};
@@ -18,6 +19,10 @@ impl Teller {
 }
 
 impl Observer for Teller {
+    fn figures(&self) -> String {
+        process_figures()
+    }
+
     fn told(&self, news: &News<'_>) {
         match news {
             News::Admitted { wish, number } => {

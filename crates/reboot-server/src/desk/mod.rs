@@ -140,6 +140,11 @@ impl Desk {
         &self.figures
     }
 
+    /// What its observer measures.
+    pub(crate) fn observed(&self) -> String {
+        self.observer.figures()
+    }
+
     fn tell(&self, news: &News<'_>) {
         self.figures.told(news);
         self.observer.told(news);

@@ -87,7 +87,10 @@ async fn nodes_are_told_by_how_they_count() {
     let nodes = [("healthy", 4), ("unhealthy", 1), ("stale", 1), ("down", 0)];
     for (standing, count) in nodes {
         let labels = format!("{{group=\"default\",standing=\"{standing}\"}}");
-        has(&text, &format!("clusterrebootd_server_nodes{labels} {count}"));
+        has(
+            &text,
+            &format!("clusterrebootd_server_nodes{labels} {count}"),
+        );
     }
     has(&text, "clusterrebootd_server_tickets{group=\"default\"} 2");
     has(&text, "clusterrebootd_server_overdue{group=\"default\"} 1");
