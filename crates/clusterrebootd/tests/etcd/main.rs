@@ -31,7 +31,11 @@ mod papers;
 #[path = "../evidence/peers.rs"]
 mod peers;
 mod place;
+#[allow(dead_code)] // shared with the tests of the server, which use all of it
+#[path = "../serve/program.rs"]
+mod program;
 mod reach;
+mod replicas;
 #[allow(dead_code)] // as above
 #[path = "../evidence/scripts.rs"]
 mod scripts;
