@@ -23,6 +23,9 @@ pub(crate) struct Length {
     /// What chance begins with; the order of what happens is the machine's all the same.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only these faults of members, as `leader-stopped,compacted`; all unless said.
+    #[arg(long, value_delimiter = ',')]
+    faults: Vec<String>,
 }
 
 /// Runs it, and tells whether the history is one that the rules allow.
@@ -56,7 +59,12 @@ impl Length {
             minutes,
             calm_ms,
             seed,
+            faults,
         } = self;
-        format!("cycles={cycles},minutes={minutes},calm_ms={calm_ms},seed={seed}")
+        let words = format!("cycles={cycles},minutes={minutes},calm_ms={calm_ms},seed={seed}");
+        match faults.is_empty() {
+            true => words,
+            false => format!("{words},faults={}", faults.join("+")),
+        }
     }
 }

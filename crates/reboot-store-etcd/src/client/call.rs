@@ -1,10 +1,12 @@
 //! What can be asked of etcd.
 
+use std::sync::Arc;
+
 use tonic::Status;
 
 use super::connection::Connection;
 use super::fault::Fault;
-use super::fresh::Read;
+use super::fresh::{Newest, Read};
 use super::journey::Errand;
 use super::judge::{self, Asked};
 use super::lease::{Granted, LeaseLife};
@@ -25,6 +27,7 @@ struct KeepAlive {
 /// Sets up a watch.
 struct SetUpWatch {
     ranges: Vec<WatchRange>,
+    newest: Arc<Newest>,
 }
 
 // === impl Client ===
@@ -62,7 +65,7 @@ impl Client {
             return self.inner.read(asked, txn).await;
         }
         let answer = self.inner.journey(asked, &Unary(txn)).await?;
-        self.inner.newest.note(pb::TxnRequest::revision(&answer));
+        self.inner.newest.note::<pb::TxnRequest>(&answer);
         Ok(answer)
     }
 
@@ -177,7 +180,9 @@ impl Client {
             what: format!("watch {}", list(&keys)),
             repeatable: true,
         };
-        self.inner.journey(&asked, &SetUpWatch { ranges }).await
+        let newest = self.inner.newest.clone();
+        let errand = SetUpWatch { ranges, newest };
+        self.inner.journey(&asked, &errand).await
     }
 }
 
@@ -227,7 +232,8 @@ impl Errand for SetUpWatch {
         let (asking, open) = Watch::ask(&self.ranges);
         let answers = connection.wire.stream(asking, extras).await?;
         let endpoint = connection.endpoint.to_string();
-        let watch = Watch::establish(answers, endpoint, self.ranges.len(), open).await;
+        let (count, newest) = (self.ranges.len(), self.newest.clone());
+        let watch = Watch::establish(answers, endpoint, count, open, newest).await;
         watch.map_err(NoWatch::into_status)
     }
 }

@@ -49,7 +49,7 @@ struct Inner {
     login: Login,
     call_timeout: Duration,
     endpoints: Vec<String>,
-    newest: Newest,
+    newest: Arc<Newest>,
 }
 
 // === impl Client ===
@@ -66,7 +66,7 @@ impl Client {
             login: Login::new(options.credentials),
             call_timeout: options.call_timeout,
             endpoints: options.endpoints,
-            newest: Newest::default(),
+            newest: Arc::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),

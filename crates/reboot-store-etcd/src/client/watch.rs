@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use thiserror::Error;
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use tonic::{Status, Streaming};
 
 use super::fault::Fault;
+use super::fresh::Newest;
 use super::pb;
 use super::pb::watch_create_request::FilterType;
 use super::pb::watch_request::RequestUnion;
@@ -72,6 +74,8 @@ pub struct Watch {
     endpoint: String,
     /// Answers that came before every range was acknowledged.
     early: VecDeque<pb::WatchResponse>,
+    /// Reads that follow show no less than was told here.
+    newest: Arc<Newest>,
     /// Ends the asking side of the stream when dropped, and with it the watches in the server.
     _open: oneshot::Sender<()>,
 }
@@ -105,6 +109,7 @@ impl Watch {
         endpoint: String,
         ranges: usize,
         open: oneshot::Sender<()>,
+        newest: Arc<Newest>,
     ) -> Result<Self, NoWatch> {
         let mut early = VecDeque::new();
         let mut acknowledged = 0;
@@ -123,6 +128,7 @@ impl Watch {
             answers,
             endpoint,
             early,
+            newest,
             _open: open,
         })
     }
@@ -157,7 +163,8 @@ impl Watch {
                 .into_iter()
                 .filter_map(Event::decode)
                 .collect();
-            if !events.is_empty() {
+            if let Some(last) = events.last() {
+                self.newest.note_change(last.kv.mod_revision);
                 return Ok(events);
             }
         }

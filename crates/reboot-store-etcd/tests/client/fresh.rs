@@ -36,11 +36,16 @@ impl Pair {
         for value in ["1", "2", "3", "4"] {
             pair.write(value).await.unwrap();
         }
-        pair.proxies[OLDER].heal();
-        pair.proxies[UP_TO_DATE].cut();
-        // A connection that broke under it leaves a write unknown; the next one goes on.
-        while pair.write("older").await.is_err() {}
+        pair.go_over().await;
         pair
+    }
+
+    /// The client goes over to the older one.
+    async fn go_over(&self) {
+        self.proxies[OLDER].heal();
+        self.proxies[UP_TO_DATE].cut();
+        // A connection that broke under it leaves a write unknown; the next one goes on.
+        while self.write("older").await.is_err() {}
     }
 
     async fn write(&self, value: &str) -> Result<(), Fault> {
@@ -69,6 +74,26 @@ async fn a_read_that_shows_less_than_was_seen_is_asked_of_another_member() {
     assert!(pair.is_on(OLDER));
     assert_eq!(pair.read().await, "4");
     assert!(pair.is_on(UP_TO_DATE));
+}
+
+#[tokio::test]
+async fn a_leader_whose_successor_was_seen_is_not_asked() {
+    let mut pair = Pair::new().await;
+    // It comes back with a leader of a later term; the other one has more revisions by then.
+    assert_eq!(pair.read().await, "older");
+    for _ in 0..8 {
+        pair.write("older").await.unwrap();
+    }
+    pair.etcds[UP_TO_DATE].terminate(0).unwrap();
+    pair.etcds[UP_TO_DATE].restart(0).unwrap();
+    pair.etcds[UP_TO_DATE].wait_healthy().await.unwrap();
+    pair.proxies[UP_TO_DATE].heal();
+    pair.proxies[OLDER].cut();
+    while pair.write("new").await.is_err() {}
+    pair.go_over().await;
+    pair.proxies[UP_TO_DATE].heal();
+    assert!(pair.is_on(OLDER));
+    assert_eq!(pair.read().await, "new");
 }
 
 #[tokio::test]

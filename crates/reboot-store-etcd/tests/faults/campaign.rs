@@ -7,7 +7,7 @@ use crate::judge::Evidence;
 use crate::node::{Habits, Node, Shared, pause};
 use crate::operator::Operator;
 use crate::recorder::Recorder;
-use crate::weather::{ClientWeather, Counts, MemberWeather};
+use crate::weather::{Blow, ClientWeather, Counts, MemberWeather};
 use crate::{LOCK_KEY, NAMESPACE, PREFIX, groups};
 use reboot_lab::{Etcd, LabOptions, Proxy};
 use reboot_store_etcd::client::{Client, Options};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// How long a run is, and of what.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Plan {
     /// Claims that come to their release, at least.
     pub(crate) cycles: u64,
@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) calm: Duration,
     /// What chance begins with.
     pub(crate) seed: u64,
+    /// What befalls members.
+    pub(crate) blows: Vec<Blow>,
 }
 
 /// A run that is over.
@@ -109,7 +111,9 @@ pub(crate) async fn stormy(plan: Plan) -> Campaign {
     let mut members = MemberWeather {
         etcd,
         disk,
+        shared: crew.shared.clone(),
         chance: chance.fork(),
+        blows: plan.blows,
         recorded: crew.recorder.revision(),
         counts: Counts::new(),
         calm: plan.calm,
@@ -220,12 +224,13 @@ impl Crew {
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
         }
-        let last = end(etcd).await;
+        let (last, etcd_version) = (end(etcd).await, version(etcd).await);
         let changes = self.recorder.finish(last).await;
         let mut notes = self.shared.journal.read(Clone::clone);
         notes.tries.sort_by_key(|it| it.answered);
         let keys = store(&["127.0.0.1:1".to_owned()]).keys().clone();
         Evidence {
+            etcd_version,
             keys,
             changes,
             notes,
@@ -241,4 +246,11 @@ async fn end(etcd: &mut Etcd) -> i64 {
     let got = etcd.etcdctl(&["get", &key, "-w", "json"]).await;
     let got: serde_json::Value = serde_json::from_str(&got.unwrap()).unwrap();
     got["kvs"][0]["mod_revision"].as_i64().unwrap()
+}
+
+/// Which etcd it is: `3.4.23`.
+async fn version(etcd: &Etcd) -> String {
+    let status = etcd.etcdctl(&["endpoint", "status", "-w", "json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&status.unwrap()).unwrap();
+    status[0]["Status"]["version"].as_str().unwrap().to_owned()
 }

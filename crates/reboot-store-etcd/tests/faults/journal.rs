@@ -41,6 +41,8 @@ pub(crate) struct Try {
 /// A look, and what it showed of each group.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    /// Who looked.
+    pub(crate) node: NodeName,
     pub(crate) asked: Moment,
     pub(crate) answered: Moment,
     pub(crate) revision: i64,
@@ -60,7 +62,16 @@ pub(crate) struct Command {
     pub(crate) back: Option<Moment>,
 }
 
-/// All that clients did.
+/// A leader that was stopped, and went on where it had been.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nap {
+    /// It had not begun before.
+    pub(crate) from: Moment,
+    /// It was not over before.
+    pub(crate) until: Moment,
+}
+
+/// All that clients did, and what of the weather explains what they were told.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) tries: Vec<Try>,
@@ -70,6 +81,7 @@ pub(crate) struct Notes {
     pub(crate) kills: BTreeMap<&'static str, u64>,
     /// Claims that came to their release.
     pub(crate) cycles: u64,
+    pub(crate) naps: Vec<Nap>,
 }
 
 /// Where all clients of a run write.

@@ -11,6 +11,7 @@ mod chance;
 mod cycle;
 mod disk;
 mod doctored;
+mod excused;
 mod journal;
 mod judge;
 mod late;

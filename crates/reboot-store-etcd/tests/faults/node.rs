@@ -218,6 +218,7 @@ impl Node {
         };
         let groups = fleet.groups.iter();
         let seen = Seen {
+            node: self.name.clone(),
             asked,
             answered: journal.now(),
             revision: i64::try_from(fleet.revision).unwrap(),

@@ -3,6 +3,7 @@
 use crate::LEASE_MS;
 use crate::chance::Chance;
 use crate::disk::SmallDisk;
+use crate::journal::Nap;
 use crate::node::{Shared, pause};
 use reboot_lab::{Etcd, Proxy};
 use std::collections::BTreeMap;
@@ -86,7 +87,10 @@ pub(crate) type Counts = BTreeMap<String, u64>;
 pub(crate) struct MemberWeather {
     pub(crate) etcd: Etcd,
     pub(crate) disk: SmallDisk,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) chance: Chance,
+    /// What may strike.
+    pub(crate) blows: Vec<Blow>,
     /// Up to where history is written down and may be compacted.
     pub(crate) recorded: watch::Receiver<i64>,
     pub(crate) counts: Counts,
@@ -104,12 +108,12 @@ pub(crate) struct ClientWeather {
 // === impl MemberWeather ===
 
 impl MemberWeather {
-    /// Every blow once, in some order; then any, until it is enough.
+    /// Each blow once, in some order; then any, until it is enough.
     pub(crate) async fn run(&mut self, is_enough: impl Fn() -> bool) {
         let mut left = Vec::new();
         while !(self.has_had_all() && is_enough()) {
             if left.is_empty() {
-                left = BLOWS.to_vec();
+                left.clone_from(&self.blows);
             }
             let at = self.chance.below(u64::try_from(left.len()).unwrap());
             let blow = left.swap_remove(usize::try_from(at).unwrap());
@@ -118,14 +122,15 @@ impl MemberWeather {
     }
 
     fn has_had_all(&self) -> bool {
-        self.counts.len() == BLOWS.len()
+        self.counts.len() == self.blows.len()
     }
 
     async fn blow(&mut self, blow: Blow) {
         self.strike(blow).await;
         *self.counts.entry(format!("{blow:?}")).or_default() += 1;
         self.etcd.wait_healthy().await.unwrap();
-        println!("{blow:?} outlived at revision {}", *self.recorded.borrow());
+        let (revision, now) = (*self.recorded.borrow(), self.shared.journal.now().ms);
+        println!("{blow:?} outlived at revision {revision}, after {now} ms");
         self.calm().await;
     }
 
@@ -156,7 +161,7 @@ impl MemberWeather {
                 self.etcd.terminate(leader).unwrap();
                 self.etcd.restart(leader).unwrap();
             }
-            Blow::LeaderStopped => self.stop(leader).await,
+            Blow::LeaderStopped => self.nap(leader).await,
             Blow::FollowerStopped => self.stop(follower).await,
             Blow::LeaderParted => self.part(leader, &[Way::From, Way::To]).await,
             Blow::LeaderMute => self.part(leader, &[Way::From]).await,
@@ -187,6 +192,17 @@ impl MemberWeather {
         self.etcd.stop(member).unwrap();
         pause(Duration::from_millis(LEASE_MS + 1000)).await;
         self.etcd.cont(member).unwrap();
+    }
+
+    /// Stops the leader, and notes when: what it tells right afterwards may be of the past.
+    async fn nap(&mut self, leader: usize) {
+        let journal = self.shared.journal.clone();
+        let from = journal.now();
+        self.etcd.stop(leader).unwrap();
+        pause(Duration::from_millis(LEASE_MS + 1000)).await;
+        let until = journal.now();
+        self.etcd.cont(leader).unwrap();
+        journal.note(|notes| notes.naps.push(Nap { from, until }));
     }
 
     /// Parts the leader from the others until they have another one, and for a moment more.

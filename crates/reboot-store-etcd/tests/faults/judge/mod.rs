@@ -8,6 +8,7 @@
 mod commits;
 mod invariants;
 mod machines;
+mod naps;
 mod order;
 mod tries;
 
@@ -15,7 +16,7 @@ use crate::journal::{Moment, Notes, Outcome, Try};
 use crate::past::{Past, Stand, stand};
 use crate::recorder::Change;
 use reboot_core::group::{Action, Request};
-use reboot_core::id::GroupName;
+use reboot_core::id::{GroupName, NodeName};
 use reboot_store_etcd::keys::Keys;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,8 @@ use std::fmt;
 /// All that is known of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Evidence {
+    /// Of the members: some have faults of their own.
+    pub(crate) etcd_version: String,
     pub(crate) keys: Keys,
     pub(crate) changes: Vec<Change>,
     pub(crate) notes: Notes,
@@ -83,6 +86,8 @@ pub(crate) struct Figures {
     /// Unknown ones that were found to be committed.
     pub(crate) unknown_committed: u64,
     pub(crate) looks: u64,
+    /// Looks and refusals that told of the past, right after a stopped leader went on.
+    pub(crate) of_the_past: u64,
     pub(crate) cooldowns: u64,
 }
 
@@ -109,6 +114,8 @@ pub(crate) struct Case<'a> {
     pub(crate) commits: BTreeMap<GroupName, Vec<Commit>>,
     /// When somebody was told of a commit, and the newest that anybody was told of by then.
     granted: BTreeMap<GroupName, Vec<(Moment, i64)>>,
+    /// What each node was told, in the same way.
+    told: BTreeMap<NodeName, Vec<(Moment, i64)>>,
     pub(crate) verdict: Verdict,
 }
 
@@ -116,6 +123,7 @@ pub(crate) struct Case<'a> {
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     let mut case = Case::new(evidence);
     case.index_grants();
+    case.index_news();
     case.judge_commits();
     case.judge_invariants();
     case.judge_order();
@@ -147,6 +155,7 @@ impl<'a> Case<'a> {
             asked,
             commits,
             granted: BTreeMap::new(),
+            told: BTreeMap::new(),
             verdict: Verdict::default(),
         }
     }
@@ -158,12 +167,7 @@ impl<'a> Case<'a> {
                 Some((granted, commit.after.revision))
             });
             let mut told: Vec<_> = told.collect();
-            told.sort_unstable();
-            let mut newest = 0;
-            for (_, revision) in &mut told {
-                newest = newest.max(*revision);
-                *revision = newest;
-            }
+            keep_newest(&mut told);
             self.granted.insert(name.clone(), told);
         }
     }
@@ -182,6 +186,16 @@ impl<'a> Case<'a> {
     /// The request that a commit names.
     pub(crate) fn request_of(&self, commit: &Commit) -> Option<&Asked<'a>> {
         self.asked.get(commit.at.as_deref()?)
+    }
+}
+
+/// Puts news in the order in which they were told, each with the newest revision told by then.
+fn keep_newest(told: &mut [(Moment, i64)]) {
+    told.sort_unstable();
+    let mut newest = 0;
+    for (_, revision) in told {
+        newest = newest.max(*revision);
+        *revision = newest;
     }
 }
 

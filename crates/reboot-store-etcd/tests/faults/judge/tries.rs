@@ -14,17 +14,22 @@ impl Case<'_> {
         let evidence = self.evidence;
         for it in &evidence.notes.tries {
             self.count_try(it);
-            if !self.is_explained(it) {
-                let (verb, outcome) = (it.request.action.verb(), &it.outcome);
-                let text = format!("{verb} {} was answered {outcome:?}", it.request.id);
-                self.object(Rule::Answers, text);
+            if self.is_explained(it, it.asked) {
+                continue;
             }
+            if self.is_of_the_past(it) {
+                self.verdict.figures.of_the_past += 1;
+                continue;
+            }
+            let (verb, outcome) = (it.request.action.verb(), &it.outcome);
+            let text = format!("{verb} {} was answered {outcome:?}", it.request.id);
+            self.object(Rule::Answers, text);
         }
         for look in &evidence.notes.looks {
             self.verdict.figures.looks += 1;
-            if let Err(why) = self.judge_look(look) {
-                let text = format!("a look at revision {}: {why}", look.revision);
-                self.object(Rule::Answers, text);
+            match self.judge_look(look) {
+                Ok(is_fresh) => self.verdict.figures.of_the_past += u64::from(!is_fresh),
+                Err(why) => self.object(Rule::Answers, describe(look, &why)),
             }
         }
     }
@@ -54,11 +59,12 @@ impl Case<'_> {
         (from, later.map_or(last, |commit| commit.after.revision - 1))
     }
 
-    fn is_explained(&self, it: &Try) -> bool {
+    /// Whether the answer was true at some point from a moment on.
+    fn is_explained(&self, it: &Try, since: Moment) -> bool {
         if matches!(it.outcome, Outcome::Unavailable | Outcome::Unknown) {
             return true;
         }
-        let (from, to) = self.span(&it.group, it.asked, it.answered);
+        let (from, to) = self.span(&it.group, since, it.answered);
         // The oldest first: an answer is mostly younger than what it tells.
         let revisions: Vec<i64> = self.past.revisions(from, to).collect();
         revisions.into_iter().rev().any(|at| self.tells(it, at))
@@ -76,10 +82,28 @@ impl Case<'_> {
         }
     }
 
-    fn judge_look(&self, look: &Seen) -> Result<(), String> {
+    /// Whether a refusal was true since the leader was stopped that went on just before.
+    fn is_of_the_past(&self, it: &Try) -> bool {
+        let is_refusal = matches!(it.outcome, Outcome::Refused(_));
+        let nap = self.nap_before(it.asked, it.answered);
+        is_refusal && nap.is_some_and(|since| self.is_explained(it, since))
+    }
+
+    /// Whether a look showed the present, or else the past as far as etcd is excused.
+    fn judge_look(&self, look: &Seen) -> Result<bool, String> {
+        let mut is_fresh = true;
+        let own = self.own_news(&look.node, look.asked);
+        if look.revision < own {
+            return Err(format!("{own} was told before to the very node"));
+        }
         for (name, group) in &look.groups {
-            let (from, to) = self.span(name, look.asked, look.answered);
-            let (from, to) = (self.at_least(name, look.asked).max(from), to);
+            let (_, to) = self.span(name, look.asked, look.answered);
+            let from = self.surely(name, look.asked);
+            if look.revision < from {
+                is_fresh = false;
+            }
+            let nap = self.nap_before(look.asked, look.answered);
+            let from = nap.map_or(from, |since| self.surely(name, since));
             if look.revision < from || look.revision > to {
                 return Err(format!(
                     "it is not between {from} and {to}, as real time has it"
@@ -94,13 +118,19 @@ impl Case<'_> {
                 return Err(format!("group {name} was {stood:?}, not {group:?}"));
             }
         }
-        Ok(())
+        Ok(is_fresh)
     }
 
     /// The newest commit that somebody was told of before a moment.
-    fn at_least(&self, name: &GroupName, moment: Moment) -> i64 {
+    pub(super) fn at_least(&self, name: &GroupName, moment: Moment) -> i64 {
         let told = &self.granted[name];
         let end = told.partition_point(|(granted, _)| *granted < moment);
         end.checked_sub(1).map_or(0, |at| told[at].1)
     }
+}
+
+fn describe(look: &Seen, why: &str) -> String {
+    let (asked, answered) = (look.asked.ms, look.answered.ms);
+    let (node, revision) = (&look.node, look.revision);
+    format!("a look of {node} from {asked} to {answered} ms, at revision {revision}: {why}")
 }
