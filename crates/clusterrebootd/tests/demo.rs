@@ -6,7 +6,8 @@ use assert_cmd::Command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -113,6 +114,33 @@ fn three_machines_roll_one_by_one_and_nothing_is_left_behind() {
         "{text}"
     );
     assert_nothing_left(&place(&text));
+}
+
+/// The demo's page, as a browser without scripts asks for it.
+fn page(address: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[test]
+fn the_fleet_has_a_page_while_it_lasts() {
+    let mut demo = Running::start(&["--nodes", "3"]);
+    demo.read_to("down  ");
+    let (_, rest) = demo.text.split_once("its page is http://").unwrap();
+    let address = rest.split('/').next().unwrap().to_owned();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let text = page(&address).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    for name in ["node-1", "node-2", "node-3"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    demo.signal(Signal::SIGINT);
+    assert_eq!(demo.end(), 1, "{}", demo.text);
+    assert!(page(&address).is_err());
+    assert_nothing_left(&place(&demo.text));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod history;
 mod judge;
 mod machine;
 mod operator;
+mod page;
 mod place;
 mod plan;
 mod screen;
@@ -34,6 +35,7 @@ pub(crate) async fn run(plan: Plan) -> Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut show = Show::set_up(plan)?;
+    show.open_page().await;
     let told = tokio::select! {
         result = show.roll() => return Ok(show.finish(result).await),
         _ = interrupt.recv() => "interrupted",

@@ -5,6 +5,7 @@ use super::guard::Guard;
 use super::judge::{Ending, judge};
 use super::machine::{Ended, Machine, Power};
 use super::operator::{Deed, Operator};
+use super::page::Page;
 use super::place::{Files, Place};
 use super::plan::Plan;
 use super::screen::Screen;
@@ -48,6 +49,7 @@ pub(super) struct Show {
     roll: Roll,
     last_news: Instant,
     store: EmbeddedStore,
+    page: Option<Page>,
     guard: Guard,
     place: Place,
 }
@@ -104,6 +106,7 @@ impl Show {
             roll: Roll::Gathering,
             last_news: Instant::now(),
             store,
+            page: None,
             guard: Guard::post(&place, plan.keeps)?,
             place,
             plan,
@@ -115,6 +118,16 @@ impl Show {
         let note = format!("everything is below {root}");
         show.note(&note);
         Ok(show)
+    }
+
+    /// Serves the page of this fleet. The demo goes on without it.
+    pub(super) async fn open_page(&mut self) {
+        let page = Page::open(&self.place.store()).await;
+        match &page {
+            Ok(page) => self.note(&format!("its page is {}", page.url())),
+            Err(error) => self.note(&format!("it has no page: {error:#}")),
+        }
+        self.page = page.ok();
     }
 
     fn note(&mut self, text: &str) {
@@ -412,6 +425,7 @@ impl Show {
     }
 
     async fn end_machines(&mut self) {
+        self.page = None;
         self.machines.iter().for_each(Machine::begin_end);
         for machine in &mut self.machines {
             machine.end().await;
