@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
 pub mod audit;
+mod client;
 mod clock;
 pub mod desk;
 pub mod doors;
@@ -29,6 +30,7 @@ pub mod tls;
 pub mod view;
 pub mod wire;
 
+pub use client::Client;
 pub use kind::{KINDS, Kind, Refused};
 pub use peer::Peer;
 pub use router::{router, router_behind};

@@ -2,15 +2,14 @@
 //! `POST {base}/api/v1/unlock`, made for shell scripts. Every answer is a text that ends in a
 //! newline.
 
+use crate::client::Client;
 use crate::desk::{Desk, Wait, Wish};
-use crate::doors::Who;
 use crate::kind::{Kind, Refused};
-use crate::peer::Peer;
 use crate::reading::read_body;
 use crate::settings::Limits;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, FromRequest, Multipart, Request, State};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::routing::post;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -39,19 +38,18 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
 
 async fn lock(
     State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    who: Who,
+    client: Client,
     request: Request,
 ) -> Result<Answer, Answer> {
     let form = Form::read(request, &desk.settings().limits).await?;
     let (id, wait) = (form.host()?, form.wait()?);
-    who.for_node(&id).map_err(refusal)?;
+    client.who.for_node(&id).map_err(refusal)?;
     let wish = Wish {
         group: GroupName::default(),
         id,
         protocol: PROTOCOL,
         wait,
-        peer,
+        client,
     };
     desk.admit(&wish).await.map_err(refusal)?;
     let id = &wish.id;
@@ -60,14 +58,13 @@ async fn lock(
 
 async fn unlock(
     State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    who: Who,
+    client: Client,
     request: Request,
 ) -> Result<Answer, Answer> {
     let form = Form::read(request, &desk.settings().limits).await?;
     let id = form.host()?;
-    who.for_node(&id).map_err(refusal)?;
-    let released = desk.steady(&GroupName::default(), &id, &peer).await;
+    client.who.for_node(&id).map_err(refusal)?;
+    let released = desk.steady(&GroupName::default(), &id, &client).await;
     let text = match released.map_err(refusal)? {
         true => format!("{id} gave the reboot lock back\n"),
         false => format!("{id} did not hold the reboot lock\n"),

@@ -1,8 +1,8 @@
 //! What a server tells of what it does: logs, metrics and the audit stand on it.
 
+use crate::client::Client;
 use crate::desk::Wish;
 use crate::kind::Refused;
-use crate::peer::Peer;
 use reboot_core::id::{GroupName, NodeName};
 
 /// Something happened.
@@ -28,8 +28,8 @@ pub enum News<'a> {
         group: &'a GroupName,
         /// Who.
         id: &'a NodeName,
-        /// From where.
-        peer: &'a Peer,
+        /// Who asked, and from where.
+        client: &'a Client,
         /// Whether a hold was ended by it.
         released: &'a Result<bool, Refused>,
     },

@@ -1,12 +1,11 @@
 //! An operator at the desk: who it is, from where, and what it may have done. Every change is
 //! written down.
 
-use crate::audit::{Audit, Deed};
+use crate::client::Client;
 use crate::clock::time_of_day;
 use crate::desk::Desk;
-use crate::doors::{KnownBy, Who};
-use crate::kind::{Kind, Refused};
-use crate::peer::Peer;
+use crate::doors::KnownBy;
+use crate::kind::Refused;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use jiff::Timestamp;
@@ -15,19 +14,13 @@ use reboot_core::group::{Action, Identity, Pause, Reply, Request};
 use reboot_core::id::{BadName, GroupName, Instance, MachineId, RequestId, SessionId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use uuid::Uuid;
 
 /// The longest reason, in characters.
 const REASON_MAX: usize = 1_000;
 
 /// Somebody who may change things.
-pub(crate) struct Operator {
-    who: Who,
-    from: SocketAddr,
-    audit: Arc<dyn Audit>,
-}
+pub(crate) struct Operator(Client);
 
 /// Why a wish is none.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +47,12 @@ pub(crate) enum BadWish {
 impl Operator {
     /// The name in records.
     pub(crate) fn by(&self) -> String {
-        let ip = self.from.ip();
-        match self.who.known_by {
+        let Client { who, peer, .. } = &self.0;
+        let ip = peer.address.ip();
+        match who.known_by {
             KnownBy::Nothing => format!("somebody at {ip}"),
             KnownBy::Token | KnownBy::Password | KnownBy::Certificate => {
-                format!("{} at {ip}", self.who.name)
+                format!("{} at {ip}", who.name)
             }
         }
     }
@@ -66,9 +60,7 @@ impl Operator {
     /// Commits a change, and writes down that it was asked for.
     pub(crate) async fn commit(&self, desk: &Desk, write: Write) -> Result<Written, Trouble> {
         let answer = desk.view().write(write.clone()).await;
-        if let Some(deed) = Deed::of(&self.who, Some(self.from), &write, &answer) {
-            self.audit.done(&deed);
-        }
+        self.0.record(&write, &answer);
         answer
     }
 
@@ -207,18 +199,9 @@ fn reason(text: String) -> Result<String, BadWish> {
 impl<S: Sync> FromRequestParts<S> for Operator {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let all = &parts.extensions;
-        let (who, peer) = (all.get::<Who>(), all.get::<Peer>());
-        let (Some(who), Some(peer), Some(audit)) = (who, peer, all.get::<Arc<dyn Audit>>()) else {
-            let text = "this route has no doors, or no record of changes: report this";
-            return Err(Kind::InternalError.because(text));
-        };
-        who.as_operator()?;
-        Ok(Self {
-            who: who.clone(),
-            from: peer.address,
-            audit: audit.clone(),
-        })
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let client = Client::from_request_parts(parts, state).await?;
+        client.who.as_operator()?;
+        Ok(Self(client))
     }
 }

@@ -28,7 +28,7 @@ impl Observer for Teller {
             News::Admitted { wish, number } => {
                 let fields = json!({
                     "group": wish.group, "client": wish.id, "protocol": wish.protocol,
-                    "number": number, "peer": wish.peer.address.to_string(),
+                    "number": number, "peer": wish.client.peer.address.to_string(),
                 });
                 let (event, level) = (Event::SlotGranted, LogLevel::Info);
                 self.say(event, level, "a client has a slot", fields);
@@ -36,17 +36,17 @@ impl Observer for Teller {
             News::NotAdmitted { wish, refused } => {
                 let fields = json!({
                     "group": wish.group, "client": wish.id, "protocol": wish.protocol,
-                    "kind": refused.kind.name(), "peer": wish.peer.address.to_string(),
+                    "kind": refused.kind.name(), "peer": wish.client.peer.address.to_string(),
                 });
                 self.say(Event::SlotRefused, LogLevel::Debug, &refused.value, fields);
             }
             News::Steady {
                 group,
                 id,
-                peer,
+                client,
                 released,
             } => {
-                let at = peer.address.to_string();
+                let at = client.peer.address.to_string();
                 let fields = json!({"group": group, "client": id, "peer": at});
                 let (level, message) = match released {
                     Ok(true) => (LogLevel::Info, "a client gave its slot back".to_owned()),

@@ -6,6 +6,7 @@ mod judge;
 mod reconcile;
 mod room;
 
+use crate::client::Client;
 use crate::clock::time_of_day;
 use crate::kind::{Kind, Refused};
 use crate::metrics::Figures;
@@ -58,8 +59,8 @@ pub struct Wish {
     pub protocol: &'static str,
     /// How long it waits.
     pub wait: Wait,
-    /// Where it is.
-    pub peer: Peer,
+    /// Who asks, and from where.
+    pub client: Client,
 }
 
 /// What every handler asks.
@@ -261,15 +262,16 @@ impl Desk {
         if call.is_ended() {
             return Err(Obstacle::firm(ended()));
         }
-        refuse_gone(&wish.peer).map_err(Obstacle::firm)?;
+        refuse_gone(&wish.client.peer).map_err(Obstacle::firm)?;
         let write = Write::Ask {
             group: wish.group.clone(),
             create_with_max: Some(rules.max),
             request: request(Action::Admit(guest(wish, rules))),
         };
-        let (view, own_call) = (self.view.clone(), call.clone());
+        let (view, own_call, client) = (self.view.clone(), call.clone(), wish.client.clone());
         let commit = tokio::spawn(async move {
-            let written = write_surely(&view, write).await;
+            let written = write_surely(&view, &write).await;
+            client.record(&write, &written);
             drop((turn, own_call));
             written
         });
@@ -293,30 +295,32 @@ impl Desk {
         self: &Arc<Self>,
         group: &GroupName,
         id: &NodeName,
-        peer: &Peer,
+        client: &Client,
     ) -> Result<bool, Refused> {
         let start = Instant::now();
         let call = self.callers.enter(id);
         call.end_others();
         let turn = call.turn().await;
-        refuse_gone(peer)?;
+        refuse_gone(&client.peer)?;
         let write = Write::Ask {
             group: group.clone(),
             create_with_max: None,
             request: request(Action::Steady { node: id.clone() }),
         };
-        let view = self.view.clone();
+        let (view, own_client) = (self.view.clone(), client.clone());
         let commit = tokio::spawn(async move {
-            let written = write_surely(&view, write).await;
+            let written = write_surely(&view, &write).await;
+            if !is_of_no_group(&written) {
+                own_client.record(&write, &written);
+            }
             drop((turn, call));
             written
         });
         let written = commit.await.unwrap_or_else(|_| Err(broken_task()));
         let released = match written {
             Ok(Written::Granted(Reply::Released)) => Ok(true),
+            answer if is_of_no_group(&answer) => Ok(false),
             Ok(_) => Ok(false),
-            // Without a record nobody holds anything in it.
-            Err(Trouble::Refused(Refusal::NoGroup { .. } | Refusal::GroupLost { .. })) => Ok(false),
             Err(trouble) => Err(Refused::from(trouble)),
         };
         if released == Ok(true) {
@@ -326,7 +330,7 @@ impl Desk {
         self.tell(&News::Steady {
             group,
             id,
-            peer,
+            client,
             released: &released,
         });
         released
@@ -363,14 +367,24 @@ impl Desk {
 }
 
 /// Writes, and asks again where the answer was lost: the request's id makes that harmless.
-async fn write_surely(view: &View, write: Write) -> Result<Written, Trouble> {
+async fn write_surely(view: &View, write: &Write) -> Result<Written, Trouble> {
     for _ in 1..TRIES {
         match view.write(write.clone()).await {
             Err(Trouble::Unknown(_)) => sleep(TRY_PAUSE).await,
             result => return result,
         }
     }
-    view.write(write).await
+    view.write(write.clone()).await
+}
+
+/// Without a record of the group nobody holds anything in it.
+fn is_of_no_group(answer: &Result<Written, Trouble>) -> bool {
+    matches!(
+        answer,
+        Err(Trouble::Refused(
+            Refusal::NoGroup { .. } | Refusal::GroupLost { .. }
+        ))
+    )
 }
 
 fn deadline(wait: Wait, rules: &GroupRules) -> Option<Instant> {

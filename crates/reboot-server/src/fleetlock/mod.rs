@@ -7,14 +7,13 @@ mod wire;
 
 pub use wire::Params;
 
+use crate::client::Client;
 use crate::desk::{Desk, Wait, Wish};
-use crate::doors::Who;
 use crate::kind::{Kind, Refused};
-use crate::peer::Peer;
 use crate::reading::read_body;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -33,31 +32,29 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
 
 async fn pre_reboot(
     State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    who: Who,
+    client: Client,
     request: Request,
 ) -> Result<(), Refused> {
     let Params { id, group } = params(&desk, request).await?;
-    who.for_node(&id)?;
+    client.who.for_node(&id)?;
     let wish = Wish {
         group,
         id,
         protocol: PROTOCOL,
         wait: Wait::AsConfigured,
-        peer,
+        client,
     };
     desk.admit(&wish).await.map(|_| ())
 }
 
 async fn steady_state(
     State(desk): State<Arc<Desk>>,
-    Extension(peer): Extension<Peer>,
-    who: Who,
+    client: Client,
     request: Request,
 ) -> Result<(), Refused> {
     let Params { id, group } = params(&desk, request).await?;
-    who.for_node(&id)?;
-    desk.steady(&group, &id, &peer).await.map(|_| ())
+    client.who.for_node(&id)?;
+    desk.steady(&group, &id, &client).await.map(|_| ())
 }
 
 async fn params(desk: &Desk, request: Request) -> Result<Params, Refused> {

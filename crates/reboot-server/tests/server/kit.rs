@@ -1,7 +1,9 @@
 //! A server on a free port, and a client that writes what it is told, byte by byte.
 
 use reboot_core::id::GroupName;
+use reboot_server::audit::{Audit, NoAudit};
 use reboot_server::desk::Desk;
+use reboot_server::doors::Doors;
 use reboot_server::news::Silence;
 use reboot_server::settings::{GroupRules, ServerSettings};
 use reboot_server::view::View;
@@ -86,6 +88,15 @@ pub(crate) const HEADER: &str = "fleet-lock-protocol: true\r\n";
 
 impl House {
     pub(crate) async fn open(settings: ServerSettings) -> Self {
+        Self::behind(settings, Doors::open(), Arc::new(NoAudit)).await
+    }
+
+    /// One that asks who comes, and has changes written down.
+    pub(crate) async fn behind(
+        settings: ServerSettings,
+        doors: Doors,
+        audit: Arc<dyn Audit>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.db");
         let store: Arc<dyn Store> =
@@ -93,6 +104,7 @@ impl House {
         let view = Arc::new(View::open(store.clone()).await);
         let desk = Arc::new(Desk::new(view, settings, Arc::new(Silence)));
         let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let server = server.behind(doors, audit);
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = desk.clone();

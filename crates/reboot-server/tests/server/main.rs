@@ -10,5 +10,6 @@ mod kit;
 mod limits;
 mod lock_api;
 mod metrics;
+mod roles;
 mod rules;
 mod waiting;

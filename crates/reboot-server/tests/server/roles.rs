@@ -1,0 +1,154 @@
+//! Each role at each route, and what is written down of what clients change.
+
+use super::kit::{HEADER, House, body, of_max, post};
+use reboot_server::audit::{Audit, Deed};
+use reboot_server::doors::{DoorSettings, Doors, Secret};
+use std::fs;
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+const ROLES: [&str; 4] = ["read", "node:n1", "node:*", "operator"];
+const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
+
+#[derive(Default)]
+struct Book(Mutex<Vec<String>>);
+
+impl Audit for Book {
+    fn done(&self, deed: &Deed<'_>) {
+        let from = deed.from.expect("every client is somewhere");
+        let line = deed.to_string().replace(&from.to_string(), "PEER");
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+/// A server with a secret of each role.
+struct Guarded {
+    house: House,
+    book: Arc<Book>,
+    tokens: Vec<String>,
+    _dir: TempDir,
+}
+
+// === impl Guarded ===
+
+impl Guarded {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens_file = dir.path().join("tokens");
+        let (mut tokens, mut lines) = (Vec::new(), String::new());
+        for role in ROLES {
+            let (token, hash) = Secret::new_token().unwrap();
+            tokens.push(token);
+            lines.push_str(&format!(
+                "{}-secret {role} {hash}\n",
+                role.replace(':', "-")
+            ));
+        }
+        fs::write(&tokens_file, lines).unwrap();
+        let doors = Doors::new(&DoorSettings {
+            tokens_file: Some(tokens_file),
+            ..DoorSettings::default()
+        });
+        let book = Arc::new(Book::default());
+        let house = House::behind(of_max(9), doors.unwrap(), book.clone()).await;
+        Self {
+            house,
+            book,
+            tokens,
+            _dir: dir,
+        }
+    }
+
+    /// The status for each role, and last for somebody who shows nothing.
+    async fn statuses(&self, request: impl Fn(&str) -> Vec<u8>) -> Vec<u16> {
+        let shown = self.tokens.iter();
+        let mut heads: Vec<String> = shown
+            .map(|token| format!("authorization: Bearer {token}\r\n"))
+            .collect();
+        heads.push(String::new());
+        let mut statuses = Vec::new();
+        for head in heads {
+            statuses.push(self.house.ask(&request(&head)).await.status);
+        }
+        statuses
+    }
+
+    async fn fleetlock(&self, path: &str, id: &str) -> Vec<u16> {
+        let body = body(id, "default");
+        let request = |head: &str| post(path, &format!("{HEADER}{head}"), body.as_bytes());
+        self.statuses(request).await
+    }
+
+    /// The same as the role `node:n1` alone.
+    async fn fleetlock_of_n1(&self, path: &str, id: &str) -> u16 {
+        let head = format!("{HEADER}authorization: Bearer {}\r\n", self.tokens[1]);
+        let request = post(path, &head, body(id, "default").as_bytes());
+        self.house.ask(&request).await.status
+    }
+
+    async fn lock_api(&self, path: &str, form: &str) -> Vec<u16> {
+        let request = |head: &str| post(path, &format!("{FORM}{head}"), form.as_bytes());
+        self.statuses(request).await
+    }
+
+    fn told(&self) -> Vec<String> {
+        std::mem::take(&mut *self.book.0.lock().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_client_acts_for_itself_alone() {
+    let guarded = Guarded::new().await;
+    for (id, node) in [("n1", 200), ("n2", 403), ("N1", 403)] {
+        let expected = [403, node, 200, 200, 401];
+        for path in ["/v1/pre-reboot", "/v1/steady-state"] {
+            let statuses = guarded.fleetlock(path, id).await;
+            assert_eq!(statuses, expected, "{path} of {id}");
+        }
+        let form = format!("hostname={id}&wait=false");
+        for path in ["/api/v1/lock", "/api/v1/unlock"] {
+            let statuses = guarded.lock_api(path, &form).await;
+            assert_eq!(statuses, expected, "{path} of {id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_with_a_role_looks_and_only_operators_operate() {
+    let guarded = Guarded::new().await;
+    for path in ["/", "/metrics", "/api/v1/fleet", "/api/v1/nodes"] {
+        let request = |head: &str| format!("GET {path} HTTP/1.1\r\nhost: s\r\n{head}\r\n");
+        let statuses = guarded.statuses(|head| request(head).into()).await;
+        assert_eq!(statuses, [200, 200, 200, 200, 401], "{path}");
+    }
+    let pause = br#"{"reason":"storm"}"#;
+    for (path, body) in [("/api/v1/pause", &pause[..]), ("/api/v1/resume", b"")] {
+        let statuses = guarded.statuses(|head| post(path, head, body)).await;
+        assert_eq!(statuses, [403, 403, 403, 204, 401], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_a_client_is_written_down_and_nothing_else() {
+    let guarded = Guarded::new().await;
+    guarded.fleetlock("/v1/steady-state", "n1").await;
+    assert_eq!(guarded.told(), [""; 0], "nobody held anything");
+    let own = "node-n1-secret (role node:n1) known by token from PEER";
+    for (path, verb) in [("/v1/pre-reboot", "admit"), ("/v1/steady-state", "steady")] {
+        assert_eq!(guarded.fleetlock_of_n1(path, "n2").await, 403);
+        assert_eq!(guarded.fleetlock_of_n1(path, "n1").await, 200);
+        let line = format!("{own}: {verb} of n1 in group default: done");
+        assert_eq!(guarded.told(), [line]);
+    }
+    guarded.lock_api("/api/v1/lock", "hostname=n2").await;
+    let any = "node-*-secret (role node:*) known by token from PEER";
+    let first = format!("{any}: admit of n2 in group default: done");
+    assert_eq!(guarded.told()[0], first);
+    guarded.lock_api("/api/v1/unlock", "hostname=n2").await;
+    let line = format!("{any}: steady of n2 in group default: done");
+    assert_eq!(
+        guarded.told(),
+        [line],
+        "the next found nothing to give back"
+    );
+}
