@@ -83,6 +83,11 @@ const NEEDS: &[Need] = &[
         why: "installs the tester that reads the server's OpenAPI document",
     },
     Need {
+        program: "curl",
+        packages: &["curl"],
+        why: "asks the server as the documentation has people ask it",
+    },
+    Need {
         program: "promtool",
         packages: &["prometheus"],
         why: "tries the alert rules",

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod exports;
+mod guide;
 #[allow(dead_code)] // shared with the tests of the server, which use all of it
 #[path = "../serve/program.rs"]
 mod program;
@@ -12,3 +13,4 @@ mod proxy;
 mod queries;
 mod tool;
 mod units;
+mod walks;

@@ -88,3 +88,44 @@ fn metrics_and_labels_are_found_in_expressions() {
     assert_eq!(found, expected.into());
     assert_eq!(grouped_by(expression), labels(&["group", "job", "le"]));
 }
+
+#[test]
+fn the_dashboard_uses_the_variables_that_it_has() {
+    let dashboard = dashboard();
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let mut known: BTreeSet<&str> = variables
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    known.insert("__rate_interval");
+    let mut used = BTreeSet::new();
+    let expressions = expressions();
+    for expression in &expressions[1..] {
+        for rest in expression.split('$').skip(1) {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+            assert!(known.contains(&rest[..end]), "{expression}");
+            used.insert(&rest[..end]);
+        }
+    }
+    known.remove("datasource");
+    assert_eq!(used, known);
+}
+
+#[test]
+fn every_panel_of_the_dashboard_has_a_place_of_its_own() {
+    let dashboard = dashboard();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut taken = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for panel in panels {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{panel}");
+        let at = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+        assert!(at("x") + at("w") <= 24, "{panel}");
+        for x in at("x")..at("x") + at("w") {
+            for y in at("y")..at("y") + at("h") {
+                assert!(taken.insert((x, y)), "{panel}");
+            }
+        }
+    }
+}
