@@ -244,11 +244,11 @@ fn refuse_what_was_done(evidence: &mut Evidence) {
     }
 }
 
-/// Not a claim, which may be tried again once its hold is gone.
+/// Not a claim, which may be tried again once its hold is gone, nor what another request sweeps.
 fn commit_twice(evidence: &mut Evidence) {
     let is_line = |it: &Change| {
         let text = it.value.as_deref().unwrap_or_default();
-        it.key.contains("/history/default/") && !text.contains("\"event\":\"claim\"")
+        it.key.contains("/history/default/") && text.contains("\"event\":\"fence\"")
     };
     let all = (0..).zip(&evidence.changes);
     let lines: Vec<usize> = all.filter(|(_, it)| is_line(it)).map(|it| it.0).collect();

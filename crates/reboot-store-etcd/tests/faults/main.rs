@@ -6,6 +6,7 @@
 // A test fails best where it fails.
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod campaign;
 mod chance;
 mod cycle;

@@ -26,7 +26,7 @@ impl Plan {
         };
         Self {
             cycles: value("cycles", 250),
-            longest: Duration::from_secs(60 * value("minutes", 2)),
+            longest: Duration::from_secs(60 * value("minutes", 10)),
             calm: Duration::from_millis(value("calm_ms", 1500)),
             seed: value("seed", u64::from(std::process::id())),
             blows: blows(&told),

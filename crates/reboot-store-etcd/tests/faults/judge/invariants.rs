@@ -122,7 +122,8 @@ impl Case<'_> {
         let Action::Fence { owner, .. } = &asked.request.action else {
             return None;
         };
-        let is_first = owner.expects != Phase::Rebooting;
+        let stood = commit.before.as_ref()?.group.hold_of(&owner.node)?;
+        let is_first = stood.phase != Phase::Rebooting;
         let hold = commit.after.group.hold_of(&owner.node)?;
         is_first.then_some((asked, hold))
     }

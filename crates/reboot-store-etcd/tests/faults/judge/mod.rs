@@ -162,10 +162,9 @@ impl<'a> Case<'a> {
 
     fn index_grants(&mut self) {
         for (name, commits) in &self.commits {
-            let told = commits.iter().filter_map(|commit| {
-                let granted = self.request_of(commit)?.granted()?;
-                Some((granted, commit.after.revision))
-            });
+            let told = commits
+                .iter()
+                .filter_map(|commit| Some((self.granted_by(name, commit)?, commit.after.revision)));
             let mut told: Vec<_> = told.collect();
             keep_newest(&mut told);
             self.granted.insert(name.clone(), told);

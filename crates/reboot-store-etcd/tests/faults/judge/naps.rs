@@ -52,12 +52,10 @@ impl Case<'_> {
             of_node.push((look.answered, look.revision));
         }
         let mut granted = Vec::new();
-        for commit in self.commits.values().flatten() {
+        for (name, commit) in self.every_commit() {
             let asked = self.request_of(commit);
             let node = asked.and_then(|it| it.request.action.node());
-            if let (Some(node), Some(asked)) = (node, asked)
-                && let Some(at) = asked.granted()
-            {
+            if let (Some(node), Some(at)) = (node, self.granted_by(name, commit)) {
                 granted.push((node.clone(), (at, commit.after.revision)));
             }
         }

@@ -1,7 +1,7 @@
 //! Requests happened once or not at all, and in an order that real time allows.
 
 use super::{Case, Commit, Rule};
-use crate::journal::Outcome;
+use crate::journal::{Moment, Outcome};
 use reboot_core::group::HistoryEntry;
 use reboot_core::id::GroupName;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl Case<'_> {
         }
     }
 
-    fn every_commit(&self) -> impl Iterator<Item = (&GroupName, &Commit)> {
+    pub(super) fn every_commit(&self) -> impl Iterator<Item = (&GroupName, &Commit)> {
         let groups = self.commits.iter();
         groups.flat_map(|(name, commits)| commits.iter().map(move |commit| (name, commit)))
     }
@@ -66,6 +66,13 @@ impl Case<'_> {
         })
     }
 
+    /// When somebody was told that a commit had happened. Its request may have been granted by an
+    /// earlier one, and only have swept in this.
+    pub(super) fn granted_by(&self, name: &GroupName, commit: &Commit) -> Option<Moment> {
+        let is_done = self.is_done_in(name, commit);
+        self.request_of(commit)?.granted().filter(|_| is_done)
+    }
+
     /// A commit that comes later must not have been granted before an earlier one was asked for.
     fn judge_real_time(&mut self, name: &GroupName) {
         let mut newest = None;
@@ -75,7 +82,7 @@ impl Case<'_> {
                 continue;
             };
             let at = commit.after.revision;
-            if let (Some(newest), Some(granted)) = (newest, asked.granted())
+            if let (Some(newest), Some(granted)) = (newest, self.granted_by(name, commit))
                 && granted < newest
             {
                 wrong.push(format!(
@@ -97,7 +104,7 @@ impl Case<'_> {
     }
 }
 
-fn commit_seen(case: &Case<'_>, revision: i64) -> Option<crate::journal::Moment> {
+fn commit_seen(case: &Case<'_>, revision: i64) -> Option<Moment> {
     let told = &case.past.told;
     let found = told.binary_search_by_key(&revision, |(revision, _)| *revision);
     found.ok().map(|at| told[at].1)
