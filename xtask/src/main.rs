@@ -42,7 +42,7 @@ enum Command {
     Gen,
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
     Bench {
-        /// What to measure: store, etcd, sentinel, handover, start, idle. Everything unless named.
+        /// What to measure: store, etcd, sentinel, handover, server, start, idle. Else everything.
         names: Vec<String>,
         /// Take few samples: to see that it works, not how fast it is.
         #[arg(long)]

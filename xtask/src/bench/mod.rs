@@ -11,6 +11,7 @@ mod idle;
 mod row;
 mod samples;
 mod sentinel;
+mod server;
 mod store;
 
 use std::fs;
@@ -39,7 +40,7 @@ struct Measure {
     run: fn(&Place) -> anyhow::Result<Vec<Row>>,
 }
 
-const MEASURES: [Measure; 6] = [
+const MEASURES: [Measure; 7] = [
     Measure {
         name: "store",
         run: store::run,
@@ -55,6 +56,10 @@ const MEASURES: [Measure; 6] = [
     Measure {
         name: "handover",
         run: handover::run,
+    },
+    Measure {
+        name: "server",
+        run: server::run,
     },
     Measure {
         name: "start",
@@ -108,10 +113,11 @@ fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Measure>> {
 }
 
 fn build(root: &Path) -> anyhow::Result<()> {
-    let targets: [&[&str]; 3] = [
+    let targets: [&[&str]; 4] = [
         &["--package", "clusterrebootd"],
         &["--package", "reboot-store", "--examples"],
         &["--package", "reboot-store-etcd", "--examples"],
+        &["--package", "reboot-server", "--examples"],
     ];
     for target in targets {
         let mut cargo = Command::new(env!("CARGO"));

@@ -7,6 +7,8 @@ use std::fmt::Write;
 pub(crate) enum Goal {
     /// At most this, in the row's unit.
     AtMost(f64),
+    /// At least this, in the row's unit.
+    AtLeast(f64),
     /// At most so many times the peer.
     TimesAtMost(f64),
     /// At least so many times the peer.
@@ -39,6 +41,7 @@ impl Goal {
     fn text(self, unit: &str) -> String {
         match self {
             Self::AtMost(most) => format!("≤ {most} {unit}"),
+            Self::AtLeast(least) => format!("≥ {least} {unit}"),
             Self::TimesAtMost(most) => format!("≤ {most} ×"),
             Self::TimesAtLeast(least) => format!("≥ {least} ×"),
         }
@@ -47,6 +50,7 @@ impl Goal {
     fn is_met(self, measured: f64, ratio: Option<f64>) -> bool {
         match self {
             Self::AtMost(most) => measured <= most,
+            Self::AtLeast(least) => measured >= least,
             Self::TimesAtMost(most) => ratio.is_some_and(|ratio| ratio <= most),
             Self::TimesAtLeast(least) => ratio.is_some_and(|ratio| ratio >= least),
         }
@@ -146,6 +150,8 @@ mod tests {
         assert_eq!(verdict(&slow().goal(Goal::TimesAtLeast(5.0))), "**missed**");
         assert_eq!(verdict(&slow().goal(Goal::TimesAtLeast(4.0))), "met");
         assert_eq!(verdict(&slow().goal(Goal::TimesAtMost(3.9))), "**missed**");
+        let few = Row::new("x", 29_999.0, "/s").goal(Goal::AtLeast(30_000.0));
+        assert_eq!(verdict(&few), "**missed**");
         let alone = Row::new("x", 1.0, "MB").goal(Goal::TimesAtMost(2.0));
         assert_eq!(verdict(&alone), "**missed**", "no peer, no ratio");
     }

@@ -2,12 +2,20 @@
 //! member, and prints what it measured as one JSON object. Durations are in nanoseconds.
 //!
 //! `cargo xtask bench etcd` runs it. Arguments: the daemon's program, how many samples, for how
-//! many seconds a daemon is watched, then the sizes of lines.
+//! many seconds a daemon is watched, then the sizes of lines. Or: `served`, the program, how many
+//! samples; then it measures a server of ours on etcd (`cargo xtask bench server`).
 
 mod bare;
 mod handover;
+#[allow(dead_code)] // the server's own bench uses all of it
+#[path = "../../../reboot-server/examples/server_bench/load.rs"]
+mod load;
 mod node;
+mod replica;
 mod roll;
+#[allow(dead_code)] // as above
+#[path = "../../../reboot-server/examples/server_bench/served.rs"]
+mod served;
 mod waiting;
 
 use bare::Swap;
@@ -40,6 +48,13 @@ const WARM_UP: usize = 20;
 async fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
     let program = arguments.next().ok_or("first argument: the daemon")?;
+    if program == "served" {
+        let program = arguments.next().ok_or("second argument: the program")?;
+        let samples = arguments.next().ok_or("third argument: samples")?;
+        let report = replica::measure(program.as_ref(), samples.parse()?).await?;
+        println!("{}", serde_json::to_string(&report)?);
+        return Ok(());
+    }
     let samples: usize = arguments
         .next()
         .ok_or("second argument: samples")?
