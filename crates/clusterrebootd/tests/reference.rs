@@ -1,5 +1,6 @@
-//! The pages of keys, and the files that packages install, are what the tables of keys say. After a change of a table, rewrite them
-//! with `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`.
+//! The pages of keys, and the files that packages install, are what the tables of keys say. After a
+//! change of a table, rewrite them with
+//! `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`.
 
 // A test fails best where it fails, and its functions need no documentation.
 #![allow(clippy::unwrap_used, missing_docs)]

@@ -59,6 +59,8 @@ pub struct Findings {
     pub cluster: Vec<String>,
     /// Who paused what, and why; everything that must be resumed, not only the first.
     pub pause: Option<String>,
+    /// Who holds this node back, until when and why.
+    pub held_back: Option<String>,
     /// The group's cooldown, while it runs.
     pub cooldown: Option<Cooldown>,
     /// Reboots of this node in the last day.
@@ -141,6 +143,7 @@ impl Findings {
         let me = &settings.identity.node;
         self.mark = group.mark();
         self.free = entry.free();
+        self.held_back = group.held_back.get(me).map(|it| it.words_of_node(me));
         let open_to = self.open_to(group, settings);
         self.ahead = entry.line.ahead_of(me);
         self.may_try = entry.line.may_try(me, open_to);
@@ -331,6 +334,9 @@ fn judge_restraints(evidence: &Evidence, bench: &Bench<'_>, blockers: &mut Vec<B
     };
     if let Some(pause) = &findings.pause {
         blockers.push(Blocker::shared(Outcome::Paused, pause.clone()));
+    }
+    if let Some(held_back) = &findings.held_back {
+        blockers.push(Blocker::local(Outcome::HeldBack, held_back.clone()));
     }
     if bench.has_fenced {
         return;

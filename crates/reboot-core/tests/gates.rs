@@ -115,6 +115,7 @@ fn closed() -> Evidence {
     evidence.fleet = seen(Ok(Findings {
         cluster: vec!["peer is unwell".to_owned(), "too few are well".to_owned()],
         pause: Some("ann paused the fleet: storage work".to_owned()),
+        held_back: Some("ann holds me back: its disk is on trial".to_owned()),
         cooldown: cooldown(),
         marks: 3,
         identity_conflict: true,
@@ -181,6 +182,7 @@ fn every_reason_is_listed_in_the_order_of_the_pass() {
         Outcome::HealthBlocked,
         Outcome::HeldBack,
         Outcome::Paused,
+        Outcome::HeldBack,
         Outcome::RebootLimit,
         Outcome::CooldownActive,
     ];
@@ -558,8 +560,10 @@ fn findings_name_pauses_peers_marks_debts_and_conflicts() {
     assert!(found.pause.unwrap().contains("no slots"));
     let mut paused = entry(1, &[]);
     paused.group.pause = Some(pause());
+    paused.group.held_back.insert(node("me"), pause());
     let mut fleet = fleet(paused);
     let found = Findings::of(&fleet, &settings());
+    assert_eq!(found.held_back.unwrap(), "ann holds me back: storage work");
     assert_eq!(found.pause.unwrap(), "ann paused the group: storage work");
     fleet.pause = Some(Pause {
         until: Some("2026-03-03T06:00:00Z".to_owned()),

@@ -199,6 +199,7 @@ fn action(draw: &Draw, group: &Group) -> Action {
         },
         9 if draw.choice < 2 => Action::Admit(Guest {
             node: node(draw.node),
+            id: None,
             protocol: "fleetlock".to_owned(),
             interval_secs: u64::from(draw.choice) * 60,
             max_reboots_per_day: 3,
@@ -206,6 +207,7 @@ fn action(draw: &Draw, group: &Group) -> Action {
         }),
         9 if draw.choice < 4 => Action::Steady {
             node: node(draw.node),
+            id: None,
         },
         _ => operators_action(draw, owner.number),
     }
@@ -302,7 +304,7 @@ impl Step<'_> {
                         Way::GivenBack => panic!("I3: a durable hold was given back"),
                     }
                 }
-                Action::Steady { node } => {
+                Action::Steady { node, .. } => {
                     assert!(hold.guest.is_some(), "I3: an agent's hold ended on a word");
                     assert_eq!(node, &hold.node);
                 }

@@ -1,7 +1,7 @@
 //! A line for every change that somebody asked for: who, from where, what, and what came of it.
 
 use crate::doors::Who;
-use reboot_core::group::Reply;
+use reboot_core::group::{Action, Reply};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Write, Written};
 use std::fmt;
@@ -95,10 +95,11 @@ impl<'a> Deed<'a> {
                 Some(node)
             }
             Write::Join { ticket, .. } => Some(&ticket.node),
-            Write::Ask { request, .. } => request.action.node().or(match self.answer {
-                Ok(Written::Granted(Reply::Broken(hold))) => Some(&hold.node),
-                _ => None,
-            }),
+            Write::Ask { request, .. } => match (&request.action, self.answer) {
+                (Action::HoldBack { node, .. } | Action::LetGo { node, .. }, _) => Some(node),
+                (_, Ok(Written::Granted(Reply::Broken(hold)))) => Some(&hold.node),
+                (action, _) => action.node(),
+            },
             _ => None,
         }
     }

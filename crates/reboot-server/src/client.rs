@@ -8,6 +8,7 @@ use crate::peer::Peer;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use reboot_core::group::Reply;
+use reboot_core::id::NodeName;
 use reboot_core::write::{Trouble, Write, Written};
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,12 @@ pub struct Client {
 // === impl Client ===
 
 impl Client {
+    /// Refuses who may act neither for the node nor for the name that it gives itself.
+    pub(crate) fn as_one_of(&self, node: &NodeName, id: &NodeName) -> Result<(), Refused> {
+        let refused = |refused| self.who.for_node(id).map_err(|_| refused);
+        self.who.for_node(node).or_else(refused)
+    }
+
     /// Writes down what was asked of the store for it, unless there was nothing to do.
     pub(crate) fn record(&self, write: &Write, answer: &Result<Written, Trouble>) {
         if matches!(answer, Ok(Written::Granted(Reply::Done))) {

@@ -22,7 +22,7 @@ pub enum Kind {
     LockHeld,
     /// The slot is there; the node is not drained yet.
     WaitingForDrain,
-    /// An operator stopped the group or the fleet.
+    /// An operator stopped the group or the fleet, or holds this node back.
     Paused,
     /// Outside the maintenance windows.
     WindowClosed,
@@ -125,13 +125,15 @@ impl Kind {
 
     fn of_refusal(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::Paused { .. } => Self::Paused,
+            Refusal::Paused { .. } | Refusal::HeldBack { .. } => Self::Paused,
             Refusal::CooldownRunning { .. }
             | Refusal::DailyCap { .. }
             | Refusal::UnfencedHolder { .. } => Self::Cooldown,
             Refusal::GroupLost { .. } | Refusal::UnknownFeature { .. } => Self::StoreUnavailable,
             Refusal::NoGroup { .. } => Self::UnknownGroup,
-            Refusal::BadMax { .. } | Refusal::NothingToBreak { .. } => Self::InternalError,
+            Refusal::BadMax { .. } | Refusal::NothingToBreak { .. } | Refusal::TooManyHeldBack => {
+                Self::InternalError
+            }
             Refusal::Full { .. }
             | Refusal::OthersWait { .. }
             | Refusal::AlreadyHolds { .. }

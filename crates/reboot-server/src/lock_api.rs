@@ -43,10 +43,12 @@ async fn lock(
 ) -> Result<Answer, Answer> {
     let form = Form::read(request, &desk.settings().limits).await?;
     let (id, wait) = (form.host()?, form.wait()?);
-    client.who.for_node(&id).map_err(refusal)?;
+    let node = desk.settings().node_of(&id);
+    client.as_one_of(&node, &id).map_err(refusal)?;
     let wish = Wish {
         group: GroupName::default(),
         id,
+        node,
         protocol: PROTOCOL,
         wait,
         client,
@@ -63,7 +65,8 @@ async fn unlock(
 ) -> Result<Answer, Answer> {
     let form = Form::read(request, &desk.settings().limits).await?;
     let id = form.host()?;
-    client.who.for_node(&id).map_err(refusal)?;
+    let node = desk.settings().node_of(&id);
+    client.as_one_of(&node, &id).map_err(refusal)?;
     let released = desk.steady(&GroupName::default(), &id, &client).await;
     let text = match released.map_err(refusal)? {
         true => format!("{id} gave the reboot lock back\n"),

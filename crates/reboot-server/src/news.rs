@@ -26,8 +26,10 @@ pub enum News<'a> {
     Steady {
         /// In which group.
         group: &'a GroupName,
-        /// Who.
+        /// What it calls itself.
         id: &'a NodeName,
+        /// The node it is.
+        node: &'a NodeName,
         /// Who asked, and from where.
         client: &'a Client,
         /// Whether a hold was ended by it.

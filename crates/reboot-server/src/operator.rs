@@ -11,7 +11,7 @@ use http::request::Parts;
 use jiff::Timestamp;
 use reboot_core::boot::BootIdentity;
 use reboot_core::group::{Action, Identity, Pause, Reply, Request};
-use reboot_core::id::{BadName, GroupName, Instance, MachineId, RequestId, SessionId};
+use reboot_core::id::{BadName, GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use uuid::Uuid;
@@ -97,17 +97,7 @@ impl Operator {
         why: String,
         until: Option<String>,
     ) -> Result<(), BadWish> {
-        let reason = reason(why)?;
-        let session = match &until {
-            Some(until) => Some(self.open_until(desk, until).await?),
-            None => None,
-        };
-        let pause = Pause {
-            by: self.by(),
-            reason,
-            until,
-            session,
-        };
+        let pause = self.stop(desk, why, until).await?;
         match group {
             Some(group) => drop(self.ask(desk, group, Action::Pause(pause)).await?),
             None => {
@@ -116,6 +106,50 @@ impl Operator {
             }
         }
         Ok(())
+    }
+
+    /// Holds one node of a group back; with an end it stands on a lease as a pause does.
+    pub(crate) async fn hold_back(
+        &self,
+        desk: &Desk,
+        (group, node): (GroupName, NodeName),
+        why: String,
+        until: Option<String>,
+    ) -> Result<(), BadWish> {
+        let stop = self.stop(desk, why, until).await?;
+        let action = Action::HoldBack { node, stop };
+        self.ask(desk, group, action).await.map(drop)
+    }
+
+    /// Holds it back no longer.
+    pub(crate) async fn let_go(
+        &self,
+        desk: &Desk,
+        (group, node): (GroupName, NodeName),
+    ) -> Result<(), BadWish> {
+        let by = self.by();
+        let action = Action::LetGo { node, by };
+        self.ask(desk, group, action).await.map(drop)
+    }
+
+    /// A stop in this operator's name; with an end, on a lease that nobody renews.
+    async fn stop(
+        &self,
+        desk: &Desk,
+        why: String,
+        until: Option<String>,
+    ) -> Result<Pause, BadWish> {
+        let reason = reason(why)?;
+        let session = match &until {
+            Some(until) => Some(self.open_until(desk, until).await?),
+            None => None,
+        };
+        Ok(Pause {
+            by: self.by(),
+            reason,
+            until,
+            session,
+        })
     }
 
     /// Lets a group go on, or the fleet.

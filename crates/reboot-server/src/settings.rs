@@ -1,7 +1,7 @@
 //! What a server is told: checked values, without a file and without an environment.
 
 use jiff::tz::TimeZone;
-use reboot_core::id::GroupName;
+use reboot_core::id::{GroupName, NodeName};
 use reboot_core::policy::Policies;
 use reboot_core::window::Windows;
 use std::collections::BTreeMap;
@@ -63,6 +63,8 @@ pub struct ServerSettings {
     pub groups: BTreeMap<GroupName, GroupRules>,
     /// The rules of groups that it does not name; `None` keeps those out.
     pub open_groups: Option<GroupRules>,
+    /// The nodes that clients are, by what they call themselves; others are called as they say.
+    pub node_names: BTreeMap<NodeName, NodeName>,
     /// What no client may exceed.
     pub limits: Limits,
 }
@@ -130,8 +132,14 @@ impl ServerSettings {
             base_path: BasePath::default(),
             groups: BTreeMap::from([(group, rules)]),
             open_groups: None,
+            node_names: BTreeMap::new(),
             limits: Limits::default(),
         }
+    }
+
+    /// The node that a client is which calls itself so.
+    pub fn node_of(&self, id: &NodeName) -> NodeName {
+        self.node_names.get(id).unwrap_or(id).clone()
     }
 
     /// The rules of a group; `None` when it is not known here.

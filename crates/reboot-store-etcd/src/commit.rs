@@ -95,7 +95,9 @@ impl Asking<'_> {
             | Action::Steady { .. }
             | Action::SetMax { .. }
             | Action::Pause(_)
-            | Action::Resume { .. } => return,
+            | Action::Resume { .. }
+            | Action::HoldBack { .. }
+            | Action::LetGo { .. } => return,
         };
         let moved = before.holds.iter().find(|hold| hold.number == number);
         if let Some(claim) = moved.filter(|hold| !hold.phase.is_durable()) {

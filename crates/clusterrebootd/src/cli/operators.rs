@@ -138,6 +138,25 @@ pub enum FleetCommand {
         #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
         output: FleetFormat,
     },
+    /// Keep one node from rebooting, whatever it needs; one that is down comes back all the same
+    HoldBack {
+        /// The node's name
+        node: String,
+        /// Why; the node shows it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Until when, such as 2026-12-24T06:00:00Z; without it, until `let-go`
+        #[arg(long, value_name = "TIME", value_parser = until)]
+        until: Option<String>,
+        /// Its group, where the node has not reported yet
+        #[arg(long, value_name = "GROUP", value_parser = group_name)]
+        group: Option<GroupName>,
+    },
+    /// Hold a node back no longer
+    LetGo {
+        /// The node's name
+        node: String,
+    },
     /// Forget a node that was removed: its record blocks the others no longer
     Forget {
         /// The node's name

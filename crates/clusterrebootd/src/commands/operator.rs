@@ -10,9 +10,10 @@ use crate::report::other_max_text;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
+use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::{Fleet, GroupEntry};
-use reboot_core::group::{Group, Pause};
-use reboot_core::id::{GroupName, RequestId};
+use reboot_core::group::{Group, Identity, Pause};
+use reboot_core::id::{GroupName, Instance, MachineId, RequestId, SessionId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use std::io::{BufRead, IsTerminal, Write as _, stderr, stdin};
@@ -96,20 +97,68 @@ pub(super) fn max_warnings(settings: &Settings, fleet: &Fleet) -> Vec<String> {
 /// Who paused, until when, and why. A pause that no lease ends stands though its time is over by
 /// the clock of whoever looks; that is said.
 pub(super) fn said(pause: &Pause) -> String {
+    told(pause, &format!("{} resume", Called::now().lock()))
+}
+
+/// The same of a node that is held back.
+pub(super) fn said_of(stop: &Pause) -> String {
+    told(stop, "clusterrebootd fleet let-go")
+}
+
+fn told(pause: &Pause, remedy: &str) -> String {
     let until = pause.until.as_ref().map_or(String::new(), |until| {
         let is_over = until
             .parse()
             .is_ok_and(|at: Timestamp| at <= Timestamp::now());
         let over = match is_over && pause.session.is_none() {
-            true => format!(
-                " (that is over, but only `{} resume` lifts it)",
-                Called::now().lock()
-            ),
+            true => format!(" (that is over, but only `{remedy}` lifts it)"),
             false => String::new(),
         };
         format!(" until {until}{over}")
     });
     format!("by {}{until}: {}", pause.by, pause.reason)
+}
+
+/// A stop in the name of who asks; with an end, on a lease that nobody renews.
+pub(super) async fn stop(store: &dyn Store, reason: &str, until: Option<&str>) -> Result<Pause> {
+    Ok(Pause {
+        by: who(),
+        reason: reason.to_owned(),
+        until: until.map(str::to_owned),
+        session: match until {
+            Some(until) => Some(open_until(store, until).await?),
+            None => None,
+        },
+    })
+}
+
+/// A lease that ends at that time by this machine's clock. From then on no clock counts.
+async fn open_until(store: &dyn Store, until: &str) -> Result<SessionId> {
+    let left = until.parse::<Timestamp>()?.duration_since(Timestamp::now());
+    let Ok(ttl_ms) = u64::try_from(left.as_millis()) else {
+        bail!("{until} is over: name a time to come");
+    };
+    let session = SessionId::new(format!("pause-{}", request_id()?))?;
+    let identity = Identity {
+        node: Pause::keeper(),
+        machine_id: MachineId::new("operator")?,
+        boot: BootIdentity::of_boot("operator"),
+        instance: Instance::new("operator")?,
+    };
+    let open = Write::OpenSession {
+        session: session.clone(),
+        identity,
+        ttl_ms,
+    };
+    commit(store, open).await?;
+    Ok(session)
+}
+
+/// Takes away what would have ended a stop; where that fails, it goes at its time.
+pub(super) async fn end_timer(store: &dyn Store, stop: &Pause) {
+    if let Some(session) = stop.session.clone() {
+        let _ = commit(store, Write::EndSession { session }).await;
+    }
 }
 
 /// An id of its own for a request.

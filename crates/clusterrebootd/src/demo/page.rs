@@ -54,6 +54,7 @@ fn as_they_are() -> ServerSettings {
     ServerSettings {
         base_path: Default::default(),
         groups: BTreeMap::new(),
+        node_names: Default::default(),
         open_groups: None,
         limits: Limits::default(),
     }

@@ -26,6 +26,7 @@ pub(super) fn server_settings(settings: &ServeSettings) -> Result<ServerSettings
             max_reboots_per_day: u32::MAX,
             ..GroupRules::of_max(max)
         }),
+        node_names: settings.node_names.clone(),
         limits: Limits {
             request_bytes: limits.request_bytes,
             requests_per_second: limits.requests_per_second,

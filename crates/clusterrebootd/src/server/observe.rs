@@ -27,7 +27,8 @@ impl Observer for Teller {
         match news {
             News::Admitted { wish, number } => {
                 let fields = json!({
-                    "group": wish.group, "client": wish.id, "protocol": wish.protocol,
+                    "group": wish.group, "client": wish.id, "node": wish.node,
+                    "protocol": wish.protocol,
                     "number": number, "peer": wish.client.peer.address.to_string(),
                 });
                 let (event, level) = (Event::SlotGranted, LogLevel::Info);
@@ -35,7 +36,8 @@ impl Observer for Teller {
             }
             News::NotAdmitted { wish, refused } => {
                 let fields = json!({
-                    "group": wish.group, "client": wish.id, "protocol": wish.protocol,
+                    "group": wish.group, "client": wish.id, "node": wish.node,
+                    "protocol": wish.protocol,
                     "kind": refused.kind.name(), "peer": wish.client.peer.address.to_string(),
                 });
                 self.say(Event::SlotRefused, LogLevel::Debug, &refused.value, fields);
@@ -43,11 +45,12 @@ impl Observer for Teller {
             News::Steady {
                 group,
                 id,
+                node,
                 client,
                 released,
             } => {
                 let at = client.peer.address.to_string();
-                let fields = json!({"group": group, "client": id, "peer": at});
+                let fields = json!({"group": group, "client": id, "node": node, "peer": at});
                 let (level, message) = match released {
                     Ok(true) => (LogLevel::Info, "a client gave its slot back".to_owned()),
                     Ok(false) => (LogLevel::Debug, "a client holds nothing".to_owned()),

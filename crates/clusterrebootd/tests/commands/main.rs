@@ -7,6 +7,7 @@ mod asking;
 mod beside;
 mod fleet;
 mod history;
+mod hold_back;
 mod lock;
 mod place;
 mod plan;

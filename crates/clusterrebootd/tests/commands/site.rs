@@ -8,7 +8,7 @@ use reboot_core::group::{Action, Claim, Identity, Owner, Phase, Request, Way};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::Ticket;
 use reboot_core::undo::Undo;
-use reboot_core::write::{Write, Written};
+use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Interest;
 use serde_json::Value;
 use std::fs;
@@ -76,18 +76,17 @@ impl Site {
 
     /// Writes to the store as agents would.
     pub(crate) fn write(&self, writes: Vec<Write>) -> Vec<Written> {
+        let write = |write| self.try_write(write).unwrap();
+        writes.into_iter().map(write).collect()
+    }
+
+    /// The same of one write, which may be refused.
+    pub(crate) fn try_write(&self, write: Write) -> Result<Written, Trouble> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(async {
-            let store = self.place.open();
-            let mut answers = Vec::new();
-            for write in writes {
-                answers.push(store.write(write).await.unwrap());
-            }
-            answers
-        })
+        runtime.block_on(async { self.place.open().write(write).await })
     }
 
     /// Blocks until the store shows something; the store itself wakes us.

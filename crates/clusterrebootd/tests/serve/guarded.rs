@@ -79,6 +79,16 @@ fn a_token_from_its_making_to_its_use() {
     let paused = |token: &str| ask(&program, "POST /api/v1/pause", &shown(token), pause);
     assert_eq!(paused(&own), 403);
     assert!(paused(&boss) < 300);
+    let own: Value = program.told("change_asked");
+    let fields = &own["fields"];
+    assert_eq!(
+        (&fields["who"], &fields["role"], &fields["change"]),
+        (&"n1".into(), &"node:n1".into(), &"admit".into())
+    );
+    assert_eq!(
+        (&fields["node"], &fields["group"]),
+        (&"n1".into(), &"default".into())
+    );
     let told: Value = program.told("change_asked");
     let fields = &told["fields"];
     assert_eq!(

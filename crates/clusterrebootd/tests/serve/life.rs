@@ -34,6 +34,31 @@ fn it_serves_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn clients_are_called_by_the_names_of_their_nodes() {
+    let id = "978a225b3d7b40e9acd7ce9b62f68444";
+    let place = Place::new("");
+    let mut program = place.start();
+    place.configure(&format!("nodes: {{{id}: {{name: web-1}}}}\n"));
+    program.signal(Signal::SIGHUP);
+    program.told("config_reloaded");
+    assert_eq!(program.client().fleetlock("/v1/pre-reboot", id), Some(200));
+    let granted = program.told("slot_granted");
+    let fields = &granted["fields"];
+    assert_eq!(
+        (&fields["node"], &fields["client"]),
+        (&"web-1".into(), &id.into())
+    );
+    assert_eq!(place.holders(), ["web-1"]);
+    assert_eq!(
+        program.client().fleetlock("/v1/steady-state", id),
+        Some(200)
+    );
+    assert_eq!(program.told("change_asked")["fields"]["node"], "web-1");
+    assert_eq!(program.told("slot_returned")["fields"]["node"], "web-1");
+    assert_eq!(place.holders(), [""; 0]);
+}
+
+#[test]
 fn a_reload_changes_groups_and_refuses_the_rest() {
     let place = Place::new("groups: {default: {max: 1}}\n");
     let mut program = place.start();

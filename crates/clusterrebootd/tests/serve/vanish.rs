@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 const CLIENTS: usize = 1000;
 /// So often do they come.
 const ROUNDS: usize = 5;
+/// So often it is looked whether memory comes back.
+const TIMES: usize = 4;
 /// So long may it take until the server has noticed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -55,17 +57,21 @@ fn a_thousand_clients_that_vanish_leave_nothing_behind() {
     for _ in 0..ROUNDS {
         vanish(&program);
     }
-    let (descriptors, memory) = (program.descriptors(), program.memory_kib());
-    for _ in 0..ROUNDS {
-        vanish(&program);
-    }
+    let descriptors = program.descriptors();
+    let mut told = Vec::new();
+    // What is leaked grows every time; what the allocator keeps, only now and then.
+    let has_settled = (0..TIMES).any(|_| {
+        let before = program.memory_kib();
+        for _ in 0..ROUNDS {
+            vanish(&program);
+        }
+        let after = program.memory_kib();
+        told.push(format!("{before} KiB before, {after} KiB after"));
+        after <= before + before / 20
+    });
+    assert!(has_settled, "{told:?}");
     let most = descriptors + descriptors / 20;
     until("descriptors are back", || program.descriptors() <= most);
-    let now = program.memory_kib();
-    assert!(
-        now <= memory + memory / 20,
-        "{memory} KiB before, {now} KiB after"
-    );
     assert_eq!(
         program.client().fleetlock("/v1/steady-state", "holder"),
         Some(200)

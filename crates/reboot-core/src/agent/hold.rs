@@ -563,6 +563,7 @@ pub(super) fn report_of(refusal: &Refusal) -> Report {
         | Refusal::SessionEnded => (Outcome::LockUnavailable, false),
         Refusal::Paused { .. } => (Outcome::Paused, true),
         Refusal::CooldownRunning { .. } => (Outcome::CooldownActive, true),
+        Refusal::HeldBack { .. } => (Outcome::HeldBack, false),
         Refusal::DailyCap { .. } => (Outcome::RebootLimit, false),
         Refusal::IdentityConflict { .. }
         | Refusal::OtherMachine { .. }
@@ -576,6 +577,7 @@ pub(super) fn report_of(refusal: &Refusal) -> Report {
         | Refusal::NotUndone { .. }
         | Refusal::BadMax { .. }
         | Refusal::NothingToBreak { .. }
+        | Refusal::TooManyHeldBack
         | Refusal::UnknownFeature { .. }
         | Refusal::NoGroup { .. }
         | Refusal::GroupLost { .. } => (Outcome::Error, false),

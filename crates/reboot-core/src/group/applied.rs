@@ -101,6 +101,17 @@ pub struct Applied {
 // === impl Applied ===
 
 impl Applied {
+    /// Writes a line of history about a node that need not hold.
+    pub(super) fn note_of(&mut self, at: &str, event: &str, node: &NodeName, detail: &str) {
+        self.sides.push(Side::History(HistoryEntry {
+            at: at.to_owned(),
+            event: event.to_owned(),
+            node: Some(node.clone()),
+            number: None,
+            detail: detail.to_owned(),
+        }));
+    }
+
     /// Writes a line of history.
     pub(super) fn note(&mut self, at: &str, event: &str, hold: Option<&Hold>, detail: &str) {
         self.sides.push(Side::History(HistoryEntry {

@@ -1,7 +1,7 @@
 //! The one door to a group record: read, apply, compare-and-swap is all that a store does.
 
 use super::applied::{Applied, Reply};
-use super::pause::refuse_pause;
+use super::pause::{refuse_held_back, refuse_pause};
 use super::{operator, owner};
 use crate::group::{Action, Claim, FORMAT_VERSION, Facts, Group, Hold, KNOWN_FEATURES, Phase};
 use crate::group::{Refusal, Request};
@@ -25,18 +25,26 @@ pub fn apply(group: &Group, request: &Request, facts: &Facts) -> Result<Applied,
     if group.pause.is_some() && next.group.pause.is_none() {
         next.note(&request.at, "resume", None, "the pause's time was over");
     }
+    for node in group.held_back.keys() {
+        if !next.group.held_back.contains_key(node) {
+            next.note_of(&request.at, "let-go", node, "the time was over");
+        }
+    }
     match &request.action {
         Action::Claim(claim) => next.claim(request, claim, facts)?,
         Action::Admit(guest) => next.admit(request, guest, facts)?,
-        Action::Steady { node } => next.steady(request, node),
+        Action::Steady { node, id } => next.steady(request, node, id.as_ref()),
         Action::Drain { .. }
         | Action::Fence { .. }
         | Action::Return { .. }
         | Action::Release { .. }
         | Action::Adopt { .. } => owner::apply(&mut next, request, facts)?,
-        Action::Break { .. } | Action::SetMax { .. } | Action::Pause(_) | Action::Resume { .. } => {
-            operator::apply(&mut next, request)?;
-        }
+        Action::Break { .. }
+        | Action::SetMax { .. }
+        | Action::Pause(_)
+        | Action::Resume { .. }
+        | Action::HoldBack { .. }
+        | Action::LetGo { .. } => operator::apply(&mut next, request)?,
     }
     next.group.version = next.group.version.max(FORMAT_VERSION);
     Ok(next)
@@ -108,6 +116,7 @@ fn refuse_claim(group: &Group, claim: &Claim, facts: &Facts) -> Result<(), Refus
     }
     refuse_elsewhere(node, facts)?;
     refuse_pause(group, facts)?;
+    refuse_held_back(group, node)?;
     if !facts.sessions.contains(&claim.session) {
         return Err(Refusal::SessionEnded);
     }

@@ -5,7 +5,7 @@
 use super::applied::{Applied, Reply, Side};
 use super::apply::{refuse_elsewhere, refuse_full, refuse_unfenced};
 use super::owner::refuse_too_soon;
-use super::pause::refuse_pause;
+use super::pause::{refuse_held_back, refuse_pause};
 use crate::boot::BootIdentity;
 use crate::group::{Facts, Group, Hold, Phase, Refusal, Request};
 use crate::id::{BadName, Instance, MachineId, NodeName, SessionId};
@@ -16,8 +16,11 @@ use serde_json::Map;
 /// A client's wish for a slot.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Guest {
-    /// How it calls itself.
+    /// The node it is.
     pub node: NodeName,
+    /// How it calls itself, where that is something else: its hold ends on this name's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<MachineId>,
     /// What it speaks, for people: `fleetlock`, `lock-api`.
     pub protocol: String,
     /// The cooldown its group asks for, in seconds; 0 is none.
@@ -28,14 +31,32 @@ pub struct Guest {
     pub deadline_secs: u64,
 }
 
+// === impl Guest ===
+
+impl Guest {
+    /// What a guest's hold goes by: how it calls itself, or else its node's name.
+    pub fn machine(node: &NodeName, id: Option<&MachineId>) -> MachineId {
+        match (id, MachineId::new(node.as_str())) {
+            (Some(id), _) => id.clone(),
+            (None, Ok(id)) => id,
+            (None, Err(_)) => unreachable!("what names a node names a machine"),
+        }
+    }
+}
+
 // === impl Hold ===
 
 impl Hold {
+    /// Whether it is the hold of the guest that calls itself so, whatever node it is said to be.
+    pub fn is_of_guest(&self, node: &NodeName, id: Option<&MachineId>) -> bool {
+        self.guest.is_some() && self.machine_id == Guest::machine(node, id)
+    }
+
     fn of_guest(number: u64, guest: &Guest, request: &Request) -> Result<Self, BadName> {
         Ok(Self {
             number,
             node: guest.node.clone(),
-            machine_id: MachineId::new(guest.node.as_str())?,
+            machine_id: Guest::machine(&guest.node, guest.id.as_ref()),
             instance: Instance::new("guest")?,
             session: SessionId::new("guest")?,
             phase: Phase::Rebooting,
@@ -64,18 +85,14 @@ impl Applied {
         facts: &Facts,
     ) -> Result<(), Refusal> {
         let node = &guest.node;
-        if let Some(hold) = self.group.hold_of(node) {
+        let is_own = |hold: &&Hold| hold.is_of_guest(node, guest.id.as_ref());
+        if let Some(hold) = self.group.holds.iter().find(is_own) {
             let (number, phase) = (hold.number, hold.phase);
-            if hold.guest.is_none() {
-                let node = node.clone();
-                return Err(Refusal::AlreadyHolds {
-                    node,
-                    number,
-                    phase,
-                });
-            }
             self.reply = Reply::Held { number, phase };
             return Ok(());
+        }
+        if let Some(hold) = self.group.hold_of(node) {
+            return Err(hold.already_holds());
         }
         refuse_guest(&self.group, guest, facts)?;
         let number = self.group.generation + 1;
@@ -94,8 +111,8 @@ impl Applied {
     }
 
     /// The client says that it is back and steady. Whoever holds nothing may say so too.
-    pub(super) fn steady(&mut self, request: &Request, node: &NodeName) {
-        let is_it = |hold: &Hold| &hold.node == node && hold.guest.is_some();
+    pub(super) fn steady(&mut self, request: &Request, node: &NodeName, id: Option<&MachineId>) {
+        let is_it = |hold: &Hold| hold.is_of_guest(node, id);
         let Some(at) = self.group.holds.iter().position(is_it) else {
             return;
         };
@@ -122,6 +139,7 @@ impl Applied {
 fn refuse_guest(group: &Group, guest: &Guest, facts: &Facts) -> Result<(), Refusal> {
     refuse_elsewhere(&guest.node, facts)?;
     refuse_pause(group, facts)?;
+    refuse_held_back(group, &guest.node)?;
     refuse_full(group, facts)?;
     refuse_unfenced(group, guest.interval_secs)?;
     refuse_too_soon(&guest.node, facts, guest.max_reboots_per_day)

@@ -25,13 +25,15 @@ use crate::mutation::Mutation;
 use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The record format this code writes.
 pub const FORMAT_VERSION: u32 = 1;
 /// The most slots a group can have.
 pub const MAX_SLOTS: u32 = 1_000;
+/// The most nodes of a group that are held back at once: its record stays small.
+pub const HELD_BACK_MAX: usize = 100;
 /// More claims than a group can ever have seen, and the first whole number that not every reader
 /// of JSON tells from the next.
 pub const MAX_GENERATION: u64 = 1 << 53;
@@ -111,6 +113,9 @@ pub struct Group {
     /// An operator's stop, for this group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    /// Nodes that an operator keeps from rebooting.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_back: BTreeMap<NodeName, Pause>,
     /// Who holds, oldest first.
     pub holds: Vec<Hold>,
     /// Fields of later versions, kept as they are.
@@ -189,6 +194,7 @@ impl Group {
             generation: 0,
             max,
             pause: None,
+            held_back: BTreeMap::new(),
             holds: Vec::new(),
             extra: Map::new(),
         })
@@ -250,20 +256,28 @@ impl Group {
         (self.max as usize).saturating_sub(self.holds.len())
     }
 
+    /// The leases that its pauses stand on, that of the group and those of nodes held back.
+    pub fn leases_of_pauses(&self) -> impl Iterator<Item = &SessionId> {
+        let all = self.pause.iter().chain(self.held_back.values());
+        all.filter_map(|stop| stop.session.as_ref())
+    }
+
     /// Epoch and generation: what an agent must never see fall.
     pub fn mark(&self) -> (u64, u64) {
         (self.epoch, self.generation)
     }
 
     /// The record as the next writer will see it: without claims whose lease is gone, and
-    /// without a pause that is over. Also returns those claims.
+    /// without pauses that are over. Also returns those claims.
     pub fn swept(&self, facts: &Facts) -> (Self, Vec<Hold>) {
         let is_leased = |hold: &Hold| !hold.phase.is_durable() || Mutation::TtlOnTheGrant.is_on();
         let is_dead = |hold: &Hold| is_leased(hold) && !facts.sessions.contains(&hold.session);
         let mut group = self.clone();
         let (dead, holds) = group.holds.into_iter().partition(is_dead);
         group.holds = holds;
-        group.pause = group.pause.filter(|it| !it.is_over(&facts.sessions));
+        let lasts = |stop: &Pause| !stop.is_over(&facts.sessions);
+        group.pause = group.pause.filter(lasts);
+        group.held_back.retain(|_, stop| lasts(stop));
         (group, dead)
     }
 }

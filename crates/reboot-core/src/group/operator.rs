@@ -1,10 +1,11 @@
 //! What operators may do to a group. All of it is recorded.
 
 use super::applied::{Applied, Reply, Side};
-use crate::group::{Action, MAX_SLOTS, Refusal, Request};
+use crate::group::{Action, HELD_BACK_MAX, MAX_SLOTS, Pause, Refusal, Request};
+use crate::id::NodeName;
 use crate::mutation::Mutation;
 
-/// Applies a break, set-max, pause or resume.
+/// Applies a break, set-max, pause, resume, hold-back or let-go.
 pub(super) fn apply(next: &mut Applied, request: &Request) -> Result<(), Refusal> {
     match &request.action {
         Action::Break { number, by, reason } => break_hold(next, request, *number, by, reason),
@@ -20,8 +21,31 @@ pub(super) fn apply(next: &mut Applied, request: &Request) -> Result<(), Refusal
             next.note(&request.at, "resume", None, by);
             Ok(())
         }
+        Action::HoldBack { node, stop } => hold_back(next, request, node, stop),
+        Action::LetGo { node, by } => {
+            if next.group.held_back.remove(node).is_some() {
+                next.note_of(&request.at, "let-go", node, by);
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
+}
+
+fn hold_back(
+    next: &mut Applied,
+    request: &Request,
+    node: &NodeName,
+    stop: &Pause,
+) -> Result<(), Refusal> {
+    let held_back = &mut next.group.held_back;
+    if held_back.len() >= HELD_BACK_MAX && !held_back.contains_key(node) {
+        return Err(Refusal::TooManyHeldBack);
+    }
+    held_back.insert(node.clone(), stop.clone());
+    let detail = format!("{}: {}", stop.by, stop.reason);
+    next.note_of(&request.at, "hold-back", node, &detail);
+    Ok(())
 }
 
 fn break_hold(

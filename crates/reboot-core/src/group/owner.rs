@@ -1,7 +1,7 @@
 //! The transitions that only a hold's own node may ask for.
 
 use super::applied::{Applied, Reply, Side};
-use super::pause::refuse_pause;
+use super::pause::{refuse_held_back, refuse_pause};
 use crate::boot::BootIdentity;
 use crate::group::{Action, Facts, Hold, Identity, Owner, Phase, Refusal, Request, Way};
 use crate::id::{NodeName, SessionId};
@@ -98,7 +98,9 @@ fn owner_of(action: &Action) -> Option<&Owner> {
         | Action::Break { .. }
         | Action::SetMax { .. }
         | Action::Pause(_)
-        | Action::Resume { .. } => None,
+        | Action::Resume { .. }
+        | Action::HoldBack { .. }
+        | Action::LetGo { .. } => None,
     }
 }
 
@@ -169,6 +171,7 @@ fn fence(next: &mut Applied, at: usize, gates: &FenceGates, secs: u64) -> Result
         });
     }
     refuse_pause(&next.group, gates.facts)?;
+    refuse_held_back(&next.group, &hold.node)?;
     let is_again = match hold.phase {
         Phase::Claimed | Phase::Draining => false,
         Phase::Rebooting => true, // the second try of a command that did not end this boot

@@ -43,6 +43,24 @@ impl Pause {
         let until = until.map_or(String::new(), |until| format!(" until {until}"));
         format!("{} paused {what}{until}: {}", self.by, self.reason)
     }
+
+    /// The same of one node that is held back.
+    pub fn words_of_node(&self, node: &NodeName) -> String {
+        let until = self.until.as_ref();
+        let until = until.map_or(String::new(), |until| format!(" until {until}"));
+        format!("{} holds {node} back{until}: {}", self.by, self.reason)
+    }
+}
+
+/// Refused while an operator holds the node back.
+pub(super) fn refuse_held_back(group: &Group, node: &NodeName) -> Result<(), Refusal> {
+    match group.held_back.get(node) {
+        Some(stop) => Err(Refusal::HeldBack {
+            node: node.clone(),
+            reason: stop.words_of_node(node),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// The line that each group's history gets when the whole fleet is paused or goes on.

@@ -22,6 +22,14 @@ pub enum Refusal {
         /// Who and why.
         reason: String,
     },
+    /// An operator keeps this node from rebooting.
+    #[error("{node} is held back: {reason}")]
+    HeldBack {
+        /// Which.
+        node: NodeName,
+        /// Who and why.
+        reason: String,
+    },
     /// A diagnostic pass does not overtake.
     #[error("others wait in line ({waiting}): a diagnostic pass does not overtake them")]
     OthersWait {
@@ -163,6 +171,9 @@ pub enum Refusal {
         /// What was asked.
         max: u32,
     },
+    /// As many nodes are held back as a record has room for.
+    #[error("100 nodes of the group are held back already: let one go, or pause the group")]
+    TooManyHeldBack,
     /// No hold bears this number.
     #[error("no hold has the number {number}: see who holds, and break by that number")]
     NothingToBreak {
@@ -209,6 +220,7 @@ impl Refusal {
         match self {
             Self::Full { .. } => "full",
             Self::Paused { .. } => "paused",
+            Self::HeldBack { .. } => "held_back",
             Self::OthersWait { .. } => "others_wait",
             Self::AlreadyHolds { .. } => "already_holds",
             Self::HoldsElsewhere { .. } => "holds_elsewhere",
@@ -227,6 +239,7 @@ impl Refusal {
             Self::FormerAlive { .. } => "former_alive",
             Self::NotUndone { .. } => "not_undone",
             Self::BadMax { .. } => "bad_max",
+            Self::TooManyHeldBack => "too_many_held_back",
             Self::NothingToBreak { .. } => "nothing_to_break",
             Self::UnknownFeature { .. } => "unknown_feature",
             Self::NoGroup { .. } => "no_group",

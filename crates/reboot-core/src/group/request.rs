@@ -2,7 +2,7 @@
 
 use crate::boot::BootIdentity;
 use crate::group::{Guest, Identity, Pause, Phase};
-use crate::id::{Instance, NodeName, RequestId, SessionId};
+use crate::id::{Instance, MachineId, NodeName, RequestId, SessionId};
 use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +123,9 @@ pub enum Action {
     Steady {
         /// Who.
         node: NodeName,
+        /// How it calls itself, where that is something else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MachineId>,
     },
     /// R3: an operator ends a hold.
     Break {
@@ -147,6 +150,20 @@ pub enum Action {
         /// Who.
         by: String,
     },
+    /// Keep one node of the group from claiming and fencing.
+    HoldBack {
+        /// Which.
+        node: NodeName,
+        /// Who, why and until when.
+        stop: Pause,
+    },
+    /// Hold it back no longer. Harmless when it is not held back.
+    LetGo {
+        /// Which.
+        node: NodeName,
+        /// Who.
+        by: String,
+    },
 }
 
 // === impl Action ===
@@ -167,6 +184,8 @@ impl Action {
             Self::SetMax { .. } => "set-max",
             Self::Pause(_) => "pause",
             Self::Resume { .. } => "resume",
+            Self::HoldBack { .. } => "hold-back",
+            Self::LetGo { .. } => "let-go",
         }
     }
 
@@ -179,13 +198,18 @@ impl Action {
     pub fn node(&self) -> Option<&NodeName> {
         match self {
             Self::Claim(claim) => Some(&claim.identity.node),
-            Self::Admit(Guest { node, .. }) | Self::Steady { node } => Some(node),
+            Self::Admit(Guest { node, .. }) | Self::Steady { node, .. } => Some(node),
             Self::Drain { owner, .. }
             | Self::Fence { owner, .. }
             | Self::Return { owner, .. }
             | Self::Release { owner, .. }
             | Self::Adopt { owner, .. } => Some(&owner.node),
-            Self::Break { .. } | Self::SetMax { .. } | Self::Pause(_) | Self::Resume { .. } => None,
+            Self::Break { .. }
+            | Self::SetMax { .. }
+            | Self::Pause(_)
+            | Self::Resume { .. }
+            | Self::HoldBack { .. }
+            | Self::LetGo { .. } => None,
         }
     }
 }

@@ -3,6 +3,8 @@
 // A test fails best where it fails, and its functions need no documentation.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod guests;
+mod held_back;
 mod kit;
 
 use kit::*;

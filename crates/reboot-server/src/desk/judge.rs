@@ -1,7 +1,7 @@
 //! Whether a client may be admitted, by what a look shows and by the rules of the core. What
 //! the store checks too is asked of the very same function, so both say the same.
 
-use super::Wish;
+use super::{Wish, own_name};
 use crate::kind::{Kind, Refused};
 use crate::settings::GroupRules;
 use crate::view::Sight;
@@ -55,9 +55,10 @@ impl Obstacle {
             Refusal::CooldownRunning { left_ms, .. } => {
                 Self::passing(refused, Some(Duration::from_millis(*left_ms)))
             }
-            Refusal::Full { .. } | Refusal::Paused { .. } | Refusal::UnfencedHolder { .. } => {
-                Self::passing(refused, None)
-            }
+            Refusal::Full { .. }
+            | Refusal::Paused { .. }
+            | Refusal::HeldBack { .. }
+            | Refusal::UnfencedHolder { .. } => Self::passing(refused, None),
             _ => Self::firm(refused),
         }
     }
@@ -66,7 +67,8 @@ impl Obstacle {
 /// The guest that a wish becomes.
 pub(crate) fn guest(wish: &Wish, rules: &GroupRules) -> Guest {
     Guest {
-        node: wish.id.clone(),
+        node: wish.node.clone(),
+        id: own_name(&wish.id, &wish.node),
         protocol: wish.protocol.to_owned(),
         interval_secs: rules.interval_secs,
         max_reboots_per_day: rules.max_reboots_per_day,
@@ -85,7 +87,7 @@ pub(crate) fn judge(
     let fleet = &sight.fleet;
     let entry = fleet.groups.get(&wish.group);
     let by_rules = ask_the_rules(fleet, entry, wish, rules);
-    if let Err(refusal @ Refusal::Paused { .. }) = &by_rules {
+    if let Err(refusal @ (Refusal::Paused { .. } | Refusal::HeldBack { .. })) = &by_rules {
         return Err(Obstacle::of(refusal));
     }
     judge_window(rules)?;
@@ -94,14 +96,16 @@ pub(crate) fn judge(
         _ => Obstacle::of(&refusal),
     })?;
     judge_line(entry, wish, rules, ahead)?;
-    judge_health(fleet, &wish.id, rules)
+    judge_health(fleet, &wish.node, rules)
 }
 
 /// The number of the hold that the client has already, by this look.
 pub(crate) fn held(sight: &Sight, wish: &Wish) -> Option<u64> {
     let entry = sight.fleet.groups.get(&wish.group)?;
-    let hold = entry.group.hold_of(&wish.id)?;
-    hold.guest.is_some().then_some(hold.number)
+    let id = own_name(&wish.id, &wish.node);
+    let is_own = |hold: &&Hold| hold.is_of_guest(&wish.node, id.as_ref());
+    let own = entry.group.holds.iter().find(is_own);
+    own.map(|hold| hold.number)
 }
 
 /// What the store would say, if the look shows what it knows.
@@ -126,7 +130,7 @@ fn ask_the_rules(
     apply(
         &group,
         &request,
-        &facts(fleet, entry, &wish.group, &wish.id),
+        &facts(fleet, entry, &wish.group, &wish.node),
     )
     .map(|_| ())
 }
@@ -134,10 +138,10 @@ fn ask_the_rules(
 /// What the rules ask for an admission: not every session of a large fleet.
 fn facts(fleet: &Fleet, entry: Option<&GroupEntry>, group: &GroupName, id: &NodeName) -> Facts {
     let holds = entry.map_or(&[][..], |entry| &entry.group.holds);
-    let pause = entry.and_then(|entry| entry.group.pause.as_ref());
+    let pauses = entry.map(|entry| entry.group.leases_of_pauses());
     // A look shows no claim and no pause whose lease is gone.
     let leases = holds.iter().map(|hold| &hold.session);
-    let leases = leases.chain(pause.and_then(|pause| pause.session.as_ref()));
+    let leases = leases.chain(pauses.into_iter().flatten());
     Facts {
         sessions: leases.cloned().collect(),
         presences: Vec::new(),
@@ -179,7 +183,7 @@ fn judge_line(
     ahead: usize,
 ) -> Result<(), Obstacle> {
     let free = entry.map_or(rules.max as usize, GroupEntry::free);
-    let before = entry.map_or(0, |entry| entry.line.others_than(&wish.id)) + ahead;
+    let before = entry.map_or(0, |entry| entry.line.others_than(&wish.node)) + ahead;
     if before < free {
         return Ok(());
     }

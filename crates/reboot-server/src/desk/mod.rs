@@ -18,7 +18,7 @@ use callers::{Call, Callers};
 use judge::{Obstacle, guest, held, judge};
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Refusal, Reply, Request};
-use reboot_core::id::{GroupName, NodeName, RequestId};
+use reboot_core::id::{GroupName, MachineId, NodeName, RequestId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 pub use room::Waiting;
@@ -53,8 +53,10 @@ pub enum Wait {
 pub struct Wish {
     /// Of which group.
     pub group: GroupName,
-    /// Who it says it is.
+    /// What it calls itself.
     pub id: NodeName,
+    /// The node it is.
+    pub node: NodeName,
     /// What it speaks, for people: `fleetlock`, `lock-api`.
     pub protocol: &'static str,
     /// How long it waits.
@@ -298,6 +300,7 @@ impl Desk {
         client: &Client,
     ) -> Result<bool, Refused> {
         let start = Instant::now();
+        let node = self.settings().node_of(id);
         let call = self.callers.enter(id);
         call.end_others();
         let turn = call.turn().await;
@@ -305,7 +308,10 @@ impl Desk {
         let write = Write::Ask {
             group: group.clone(),
             create_with_max: None,
-            request: request(Action::Steady { node: id.clone() }),
+            request: request(Action::Steady {
+                node: node.clone(),
+                id: own_name(id, &node),
+            }),
         };
         let (view, own_client) = (self.view.clone(), client.clone());
         let commit = tokio::spawn(async move {
@@ -330,6 +336,7 @@ impl Desk {
         self.tell(&News::Steady {
             group,
             id,
+            node: &node,
             client,
             released: &released,
         });
@@ -400,6 +407,12 @@ async fn at(until: Option<Instant>) {
         Some(until) => sleep_until(until).await,
         None => pending().await,
     }
+}
+
+/// What a client calls itself, where its node is named otherwise.
+pub(crate) fn own_name(id: &NodeName, node: &NodeName) -> Option<MachineId> {
+    let is_another = id != node;
+    is_another.then(|| MachineId::new(id.as_str()).ok())?
 }
 
 /// A request of ours, under an id that no other has.

@@ -199,8 +199,10 @@ impl Needs {
     fn of_action(action: &Action) -> Self {
         match action {
             Action::Claim(claim) => Self::node(&claim.identity.node),
-            Action::Admit(guest) => Self::node(&guest.node),
-            Action::Steady { node } => Self::node(node),
+            Action::Admit(guest) if guest.id.is_none() => Self::node(&guest.node),
+            Action::Steady { node, id: None } => Self::node(node),
+            // Which client is which node, this server's own configuration says.
+            Action::Admit(_) | Action::Steady { .. } => Self::Operator,
             Action::Drain { owner, .. }
             | Action::Fence { owner, .. }
             | Action::Return { owner, .. }
@@ -213,7 +215,9 @@ impl Needs {
             | Action::Break { .. }
             | Action::SetMax { .. }
             | Action::Pause(_)
-            | Action::Resume { .. } => Self::Operator,
+            | Action::Resume { .. }
+            | Action::HoldBack { .. }
+            | Action::LetGo { .. } => Self::Operator,
         }
     }
 

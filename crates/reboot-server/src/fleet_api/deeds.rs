@@ -79,6 +79,53 @@ pub(super) async fn resume_group(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Keep one node from a slot, and from going down under one it has
+///
+/// One that is down already comes back all the same.
+#[utoipa::path(post, path = "/api/v1/groups/{group}/nodes/{node}/hold-back",
+    params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$"),
+        ("node" = String, Path, pattern = "^[!-.0-~]{1,253}$")),
+    request_body = PauseWish, responses(
+    (status = 204, description = "held back"),
+    (status = 400, body = Problem, description = "not what the document says"),
+    (status = 404, body = Problem, description = "there is no such group"),
+    (status = 409, body = Problem, description = "its end is over, or too many are held back"),
+    (status = 503, body = Problem, description = "the store does not answer"),
+))]
+pub(super) async fn hold_back(
+    State(desk): State<Arc<Desk>>,
+    operator: Operator,
+    Path((group, node)): Path<(String, String)>,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let whom = (GroupName::new(group)?, NodeName::new(node)?);
+    let wish: PauseWish = read(&desk, body).await?;
+    known(&desk, &whom.0).await?;
+    let (why, until) = (wish.reason, wish.until);
+    operator.hold_back(&desk, whom, why, until).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Hold a node back no longer; one that is not held back may be let go too
+#[utoipa::path(post, path = "/api/v1/groups/{group}/nodes/{node}/let-go",
+    params(("group" = String, Path, pattern = "^[a-zA-Z0-9.-]{1,253}$"),
+        ("node" = String, Path, pattern = "^[!-.0-~]{1,253}$")),
+    responses(
+    (status = 204, description = "nothing holds it back"),
+    (status = 400, body = Problem, description = "no name of a group, or none of a node"),
+    (status = 404, body = Problem, description = "there is no such group"),
+    (status = 503, body = Problem, description = "the store does not answer"),
+))]
+pub(super) async fn let_go(
+    State(desk): State<Arc<Desk>>,
+    operator: Operator,
+    Path((group, node)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let whom = (GroupName::new(group)?, NodeName::new(node)?);
+    operator.let_go(&desk, whom).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// End the hold of a node that is gone for good, or well
 ///
 /// The node may still go down late: be sure that it is off, or well, first.

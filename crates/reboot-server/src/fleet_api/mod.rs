@@ -34,6 +34,8 @@ use utoipa::openapi::ServerBuilder;
         deeds::set_max,
         deeds::pause_group,
         deeds::resume_group,
+        deeds::hold_back,
+        deeds::let_go,
         deeds::unlock,
         deeds::pause_fleet,
         deeds::resume_fleet,
@@ -53,6 +55,14 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route("/api/v1/groups/{group}/max", put(deeds::set_max))
         .route("/api/v1/groups/{group}/pause", post(deeds::pause_group))
         .route("/api/v1/groups/{group}/resume", post(deeds::resume_group))
+        .route(
+            "/api/v1/groups/{group}/nodes/{node}/hold-back",
+            post(deeds::hold_back),
+        )
+        .route(
+            "/api/v1/groups/{group}/nodes/{node}/let-go",
+            post(deeds::let_go),
+        )
         .route(
             "/api/v1/groups/{group}/holds/{number}/unlock",
             post(deeds::unlock),

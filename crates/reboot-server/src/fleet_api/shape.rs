@@ -28,6 +28,8 @@ pub(super) struct GroupView {
     /// Slots that nobody takes.
     free: usize,
     pause: Option<PauseView>,
+    /// Nodes that an operator keeps from rebooting.
+    held_back: Vec<HeldBackView>,
     cooldown: Option<CooldownView>,
     holds: Vec<HoldView>,
     /// First come, first served.
@@ -40,6 +42,16 @@ pub(super) struct PauseView {
     by: String,
     reason: String,
     /// When it ends by itself; null is when it is resumed.
+    until: Option<String>,
+}
+
+/// A node that an operator keeps from rebooting.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HeldBackView {
+    node: String,
+    by: String,
+    reason: String,
+    /// When it ends by itself; null is when it is let go.
     until: Option<String>,
 }
 
@@ -205,6 +217,7 @@ impl GroupView {
             max: entry.group.max,
             free: entry.free(),
             pause: entry.group.pause.as_ref().map(PauseView::of),
+            held_back: entry.group.held_back.iter().map(HeldBackView::of).collect(),
             cooldown: entry.cooldown.as_ref().map(CooldownView::of),
             holds: entry
                 .group
@@ -230,6 +243,17 @@ impl PauseView {
             by: pause.by.clone(),
             reason: pause.reason.clone(),
             until: pause.until.clone(),
+        }
+    }
+}
+
+impl HeldBackView {
+    fn of((node, stop): (&NodeName, &Pause)) -> Self {
+        Self {
+            node: node.to_string(),
+            by: stop.by.clone(),
+            reason: stop.reason.clone(),
+            until: stop.until.clone(),
         }
     }
 }

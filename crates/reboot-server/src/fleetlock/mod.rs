@@ -36,10 +36,12 @@ async fn pre_reboot(
     request: Request,
 ) -> Result<(), Refused> {
     let Params { id, group } = params(&desk, request).await?;
-    client.who.for_node(&id)?;
+    let node = desk.settings().node_of(&id);
+    client.as_one_of(&node, &id)?;
     let wish = Wish {
         group,
         id,
+        node,
         protocol: PROTOCOL,
         wait: Wait::AsConfigured,
         client,
@@ -53,7 +55,7 @@ async fn steady_state(
     request: Request,
 ) -> Result<(), Refused> {
     let Params { id, group } = params(&desk, request).await?;
-    client.who.for_node(&id)?;
+    client.as_one_of(&desk.settings().node_of(&id), &id)?;
     desk.steady(&group, &id, &client).await.map(|_| ())
 }
 

@@ -10,7 +10,7 @@ use axum::routing::post;
 use axum::{Router, middleware};
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode};
-use reboot_core::id::{BadName, GroupName};
+use reboot_core::id::{BadName, GroupName, NodeName};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ struct Sent {
     /// Empty is the fleet.
     #[serde(default)]
     group: String,
+    #[serde(default)]
+    node: String,
     #[serde(default)]
     reason: String,
     #[serde(default)]
@@ -41,6 +43,8 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/act/pause", post(pause))
         .route("/act/resume", post(resume))
+        .route("/act/hold-back", post(hold_back))
+        .route("/act/let-go", post(let_go))
         .route("/act/max", post(set_max))
         .route("/act/unlock", post(unlock))
         .layer(middleware::from_fn(from_the_page_only))
@@ -51,9 +55,21 @@ type Fields = Result<Form<Sent>, FormRejection>;
 
 async fn pause(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
     let sent = sent(form)?;
-    let group = sent.group_or_fleet()?;
-    let until = (!sent.until.is_empty()).then(|| sent.until.clone());
+    let (group, until) = (sent.group_or_fleet()?, sent.until());
     operator.pause(&desk, group, sent.reason, until).await?;
+    Ok(back(&desk))
+}
+
+async fn hold_back(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let sent = sent(form)?;
+    let (whom, until) = (sent.node_of_group()?, sent.until());
+    operator.hold_back(&desk, whom, sent.reason, until).await?;
+    Ok(back(&desk))
+}
+
+async fn let_go(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let whom = sent(form)?.node_of_group()?;
+    operator.let_go(&desk, whom).await?;
     Ok(back(&desk))
 }
 
@@ -116,6 +132,15 @@ fn is_from_the_page(headers: &HeaderMap) -> bool {
 // === impl Sent ===
 
 impl Sent {
+    fn until(&self) -> Option<String> {
+        (!self.until.is_empty()).then(|| self.until.clone())
+    }
+
+    fn node_of_group(&self) -> Result<(GroupName, NodeName), BadName> {
+        let node = NodeName::new(self.node.trim())?;
+        Ok((GroupName::new(self.group.as_str())?, node))
+    }
+
     fn group_or_fleet(&self) -> Result<Option<GroupName>, BadName> {
         match self.group.as_str() {
             "" => Ok(None),

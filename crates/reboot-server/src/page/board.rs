@@ -54,6 +54,7 @@ pub(super) struct GroupCard {
     /// In words: `1 of 2 slots free`.
     pub(super) slots: String,
     pub(super) pause: Option<String>,
+    pub(super) held_back: Vec<HeldBackRow>,
     pub(super) cooldown: Option<String>,
     pub(super) holders: Vec<HolderRow>,
     pub(super) waiters: Vec<WaiterRow>,
@@ -62,6 +63,14 @@ pub(super) struct GroupCard {
     pub(super) zone: String,
     pub(super) week: Option<Vec<Day>>,
     pub(super) deeds: Vec<Deed>,
+}
+
+/// Who is kept from rebooting.
+#[derive(Clone, Debug)]
+pub(super) struct HeldBackRow {
+    pub(super) node: String,
+    /// By whom, until when and why.
+    pub(super) words: String,
 }
 
 /// Who holds a slot.
@@ -178,6 +187,7 @@ impl GroupCard {
             taken: entry.group.holds.len() + entry.foreign.len(),
             slots: format!("{free} of {max} {} free", plural(max, "slot")),
             pause: entry.group.pause.as_ref().map(Pause::told),
+            held_back: entry.group.held_back.iter().map(HeldBackRow::of).collect(),
             cooldown: entry.cooldown.as_ref().map(|cooldown| {
                 let left = span(cooldown.remaining_ms.div_ceil(1000));
                 format!("Cooldown: {left} left, started by {}", cooldown.node)
@@ -196,6 +206,17 @@ impl GroupCard {
             zone: zone.unwrap_or_else(|| "UTC".to_owned()),
             week,
             deeds: deeds(lines, now),
+        }
+    }
+}
+
+// === impl HeldBackRow ===
+
+impl HeldBackRow {
+    fn of((node, stop): (&NodeName, &Pause)) -> Self {
+        Self {
+            node: node.to_string(),
+            words: stop.words_of_node(node),
         }
     }
 }

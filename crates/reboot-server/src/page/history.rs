@@ -50,6 +50,8 @@ fn words(event: &str) -> (&str, &'static str) {
         "set-max" => ("the number of slots changed", "plain"),
         "pause" | "pause-fleet" => ("paused", "bad"),
         "resume" | "resume-fleet" => ("resumed", "good"),
+        "hold-back" => ("is held back", "bad"),
+        "let-go" => ("is held back no longer", "good"),
         "restore" => ("the store was restored", "bad"),
         other => (other, "plain"),
     }

@@ -179,7 +179,7 @@ fn what_is_given_up_is_told_before_anybody_looks() {
         request: Request {
             id: RequestId::new("r").unwrap(),
             at: String::new(),
-            action: Action::Steady { node },
+            action: Action::Steady { node, id: None },
         },
     };
     let answered = |reply| freed_by(&ask, &Written::Granted(reply));

@@ -164,6 +164,34 @@ async fn an_operator_pauses_resumes_unlocks_and_changes_slots() {
 }
 
 #[tokio::test]
+async fn an_operator_holds_a_node_back_and_lets_it_go() {
+    let house = furnished().await;
+    let node = "/api/v1/groups/default/nodes/node-c";
+    let wish = json!({ "reason": "its disk is on trial", "until": "2999-01-01T00:00:00Z" });
+    let hold_back = format!("{node}/hold-back");
+    assert_eq!(send(&house, "POST", &hold_back, &wish).await.status, 204);
+    house.desk.view().fresh().await.unwrap();
+    let group = get(&house, "/api/v1/groups/default").await;
+    let expected = json!([{
+        "node": "node-c", "by": "somebody at 127.0.0.1",
+        "reason": "its disk is on trial", "until": "2999-01-01T00:00:00Z",
+    }]);
+    assert_eq!(group["held_back"], expected);
+    let fleet = house.store.look().await.unwrap();
+    let held_back = &fleet.groups[&GroupName::default()].group.held_back;
+    let stops: Vec<_> = held_back.values().collect();
+    assert!(stops[0].session.is_some(), "{stops:?}");
+    for _ in 0..2 {
+        let let_go = format!("{node}/let-go");
+        let answer = send(&house, "POST", &let_go, &Value::Null).await;
+        assert_eq!(answer.status, 204);
+    }
+    house.desk.view().fresh().await.unwrap();
+    let group = get(&house, "/api/v1/groups/default").await;
+    assert_eq!(group["held_back"], json!([]));
+}
+
+#[tokio::test]
 async fn a_pause_with_an_end_stands_on_a_lease() {
     let house = furnished().await;
     let wish = json!({ "reason": "backup", "until": "2999-01-01T00:00:00Z" });
@@ -178,7 +206,7 @@ async fn a_pause_with_an_end_stands_on_a_lease() {
 
 /// Method, path, body, status, kind, and a word of the explanation.
 #[rustfmt::skip] // a case a line reads best
-const IMPOSSIBLE: [[&str; 6]; 16] = [
+const IMPOSSIBLE: [[&str; 6]; 20] = [
     ["GET", "/groups/nobody", "", "404", "not_found", "nobody"],
     ["GET", "/groups/n%20y", "", "400", "bad_request", "letters"],
     ["GET", "/nodes/nobody", "", "404", "not_found", "never reported"],
@@ -194,6 +222,10 @@ const IMPOSSIBLE: [[&str; 6]; 16] = [
     ["POST", "/groups/default/holds/x/unlock", r#"{"reason":"x"}"#, "400", "bad_request", "x"],
     ["PUT", "/groups/default/max", r#"{"max":1001}"#, "400", "bad_max", "1001"],
     ["PUT", "/groups/default/max", r#"{"max":-1}"#, "400", "bad_request", "-1"],
+    ["POST", "/groups/nobody/nodes/a/hold-back", r#"{"reason":"x"}"#, "404", "not_found", "nobody"],
+    ["POST", "/groups/default/nodes/a/hold-back", r#"{}"#, "400", "bad_request", "reason"],
+    ["POST", "/groups/default/nodes/a%2Fb/let-go", "", "400", "bad_request", "'/'"],
+    ["POST", "/groups/nobody/nodes/a/let-go", "", "404", "no_group", "nobody"],
     ["DELETE", "/nodes/node-e", "", "409", "conflict", "is alive"],
 ];
 

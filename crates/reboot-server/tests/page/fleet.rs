@@ -94,6 +94,7 @@ fn fence(name: &str, number: u64, minutes: i64, deadline_secs: u64) -> Write {
 fn guest(name: &str, minutes: i64) -> Write {
     let guest = Action::Admit(Guest {
         node: node(name),
+        id: None,
         protocol: "fleetlock".to_owned(),
         interval_secs: 0,
         max_reboots_per_day: 9,

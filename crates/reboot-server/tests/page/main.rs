@@ -121,6 +121,10 @@ async fn an_operator_acts_on_the_page() {
         ("/act/pause", "group=default&reason=a+look&until="),
         ("/act/unlock", "group=default&number=1&reason=burnt+down"),
         (
+            "/act/hold-back",
+            "group=default&node=node-c&reason=a+trial&until=",
+        ),
+        (
             "/act/pause",
             "reason=release+day&until=2999-01-01T00:00:00Z",
         ),
@@ -134,12 +138,30 @@ async fn an_operator_acts_on_the_page() {
     assert_eq!((group.max, house.holders().await.len()), (7, 2));
     assert_eq!(group.pause.as_ref().unwrap().reason, "a look");
     assert_eq!(fleet.pause.unwrap().by, "somebody at 127.0.0.1");
-    for (path, form) in [("/act/resume", "group=default"), ("/act/resume", "")] {
+    let words = "somebody at 127.0.0.1 holds node-c back: a trial";
+    let told: Vec<String> = group
+        .held_back
+        .iter()
+        .map(|(node, it)| it.words_of_node(node))
+        .collect();
+    assert_eq!(told, [words]);
+    house.desk.view().fresh().await.unwrap();
+    let page = get(&house, "/").await.body;
+    assert!(
+        page.contains(words) && page.contains("Let node-c go"),
+        "{page}"
+    );
+    for (path, form) in [
+        ("/act/let-go", "group=default&node=node-c"),
+        ("/act/resume", "group=default"),
+        ("/act/resume", ""),
+    ] {
         assert_eq!(send(&house, path, here, form).await.status, 303);
     }
     let fleet = house.store.look().await.unwrap();
     assert_eq!(fleet.pause, None);
-    assert_eq!(fleet.groups[&GroupName::default()].group.pause, None);
+    let group = &fleet.groups[&GroupName::default()].group;
+    assert_eq!((&group.pause, group.held_back.len()), (&None, 0));
 }
 
 #[tokio::test]
@@ -154,6 +176,8 @@ async fn forms_that_are_wrong_or_from_elsewhere_do_nothing() {
         ("/act/max", "group=default&max=many", "no number"),
         ("/act/unlock", "group=default&number=x&reason=y", "no hold"),
         ("/act/resume", "group=a%2Fb", "letters"),
+        ("/act/hold-back", "group=default&node=a+b&reason=x", "' '"),
+        ("/act/hold-back", "group=default&node=a&reason=", "say why"),
     ] {
         let answer = send(&house, path, "http://server", form).await;
         assert_eq!(answer.status, 400, "{path}: {}", answer.body);

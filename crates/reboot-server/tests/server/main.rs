@@ -10,6 +10,7 @@ mod kit;
 mod limits;
 mod lock_api;
 mod metrics;
+mod names;
 mod roles;
 mod rules;
 mod waiting;

@@ -1,6 +1,7 @@
 //! Each role at each route, and what is written down of what clients change.
 
 use super::kit::{HEADER, House, body, of_max, post};
+use reboot_core::id::NodeName;
 use reboot_server::audit::{Audit, Deed};
 use reboot_server::doors::{DoorSettings, Doors, Secret};
 use std::fs;
@@ -50,7 +51,10 @@ impl Guarded {
             ..DoorSettings::default()
         });
         let book = Arc::new(Book::default());
-        let house = House::behind(of_max(9), doors.unwrap(), book.clone()).await;
+        let mut settings = of_max(9);
+        let name = |name: &str| NodeName::new(name).unwrap();
+        settings.node_names.insert(name("c0ffee"), name("n1"));
+        let house = House::behind(settings, doors.unwrap(), book.clone()).await;
         Self {
             house,
             book,
@@ -99,7 +103,7 @@ impl Guarded {
 #[tokio::test]
 async fn a_client_acts_for_itself_alone() {
     let guarded = Guarded::new().await;
-    for (id, node) in [("n1", 200), ("n2", 403), ("N1", 403)] {
+    for (id, node) in [("c0ffee", 200), ("n1", 200), ("n2", 403), ("N1", 403)] {
         let expected = [403, node, 200, 200, 401];
         for path in ["/v1/pre-reboot", "/v1/steady-state"] {
             let statuses = guarded.fleetlock(path, id).await;
@@ -140,6 +144,12 @@ async fn every_change_of_a_client_is_written_down_and_nothing_else() {
         let line = format!("{own}: {verb} of n1 in group default: done");
         assert_eq!(guarded.told(), [line]);
     }
+    assert_eq!(
+        guarded.fleetlock_of_n1("/v1/pre-reboot", "c0ffee").await,
+        200
+    );
+    let line = format!("{own}: admit of n1 in group default: done");
+    assert_eq!(guarded.told(), [line], "by the name of its node");
     guarded.lock_api("/api/v1/lock", "hostname=n2").await;
     let any = "node-*-secret (role node:*) known by token from PEER";
     let first = format!("{any}: admit of n2 in group default: done");

@@ -122,6 +122,25 @@ async fn a_pause_of_the_group_or_of_the_fleet_admits_nobody() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_held_back_is_not_admitted_and_others_are() {
+    let house = House::open(of_max(2)).await;
+    let node = NodeName::new("a").unwrap();
+    let hold_back = Action::HoldBack {
+        node: node.clone(),
+        stop: pause(),
+    };
+    ask(&house, hold_back).await;
+    let value = refused(&house, "a", "paused").await;
+    assert!(value.contains("ann holds a back: the freeze"), "{value}");
+    assert_eq!(house.steady("a").await.status, 200);
+    assert_eq!(house.pre_reboot("b").await.status, 200);
+    let by = "ann".to_owned();
+    let let_go = Action::LetGo { node, by };
+    ask(&house, let_go).await;
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_node_is_admitted_so_often_a_day() {
     let house = House::open(with(|rules| rules.max_reboots_per_day = 2)).await;
     for _ in 0..2 {

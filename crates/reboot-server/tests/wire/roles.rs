@@ -188,9 +188,13 @@ fn agents_requests(name: &str) -> Vec<Write> {
             way: Way::GivenBack,
             undone: Undo::default(),
         },
-        Action::Steady { node: node(name) },
+        Action::Steady {
+            node: node(name),
+            id: None,
+        },
         Action::Admit(Guest {
             node: node(name),
+            id: None,
             protocol: "fleetlock".to_owned(),
             interval_secs: 0,
             max_reboots_per_day: 1,
@@ -336,6 +340,19 @@ async fn only_operators_operate() {
         Action::SetMax { max: 1, by: by() },
         Action::Pause(pause()),
         Action::Resume { by: by() },
+        Action::HoldBack {
+            node: node("n1"),
+            stop: pause(),
+        },
+        Action::LetGo {
+            node: node("n1"),
+            by: by(),
+        },
+        // Or a node would end another's hold.
+        Action::Steady {
+            node: node("n1"),
+            id: Some(MachineId::new("n2").unwrap()),
+        },
     ];
     let mut writes: Vec<Write> = actions.into_iter().map(ask).collect();
     writes.extend([

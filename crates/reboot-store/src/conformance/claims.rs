@@ -124,6 +124,48 @@ pub async fn a_pause_refuses_claims_until_it_ends(harness: &dyn Harness) {
     one.claim().await;
 }
 
+/// An operator keeps one node from a slot, and nobody else.
+pub async fn a_node_is_held_back_until_it_is_let_go(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 2);
+    let (one, two) = (fleet.agent("one").await, fleet.agent("two").await);
+    two.claim().await;
+    let node = one.identity.node.clone();
+    let (stop, by) = (pause(), "operator".to_owned());
+    let hold_back = Action::HoldBack {
+        node: node.clone(),
+        stop: stop.clone(),
+    };
+    fleet.operate(hold_back).await.unwrap();
+    let held_back = fleet.record().await.held_back;
+    assert_eq!(
+        held_back.into_iter().collect::<Vec<_>>(),
+        [(node.clone(), stop)]
+    );
+    for refused in [refusal(one.try_claim().await), refusal(one.admit().await)] {
+        assert!(matches!(refused, Refusal::HeldBack { .. }), "{refused}");
+    }
+    fleet.operate(Action::LetGo { node, by }).await.unwrap();
+    one.claim().await;
+}
+
+/// Where it stands on a lease, it is over when that ends.
+pub async fn a_node_is_let_go_when_its_time_is_over(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 2);
+    let (one, two) = (fleet.agent("one").await, fleet.agent("two").await);
+    two.claim().await;
+    let node = one.identity.node.clone();
+    let stop = fleet.brief_pause().await;
+    fleet
+        .operate(Action::HoldBack { node, stop })
+        .await
+        .unwrap();
+    let refused = refusal(one.try_claim().await);
+    assert!(matches!(refused, Refusal::HeldBack { .. }), "{refused}");
+    fleet.outlive_lease().await;
+    assert!(fleet.record().await.held_back.is_empty());
+    one.claim().await;
+}
+
 /// A pause that stands on a lease is over when that ends, for the fleet and for a group.
 pub async fn a_pause_ends_with_its_lease(harness: &dyn Harness) {
     let fleet = Fleetful::new(harness, 1);

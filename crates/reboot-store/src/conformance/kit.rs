@@ -344,6 +344,7 @@ impl Agent {
     pub(crate) async fn admit(&self) -> Result<Reply, Trouble> {
         self.send(request(Action::Admit(Guest {
             node: self.identity.node.clone(),
+            id: None,
             protocol: "fleetlock".to_owned(),
             interval_secs: self.interval_secs,
             max_reboots_per_day: self.max_reboots_per_day,
@@ -354,8 +355,9 @@ impl Agent {
 
     /// Says what such a client says when it is back.
     pub(crate) async fn say_steady(&self) -> Reply {
-        let node = self.identity.node.clone();
-        self.send(request(Action::Steady { node })).await.unwrap()
+        let (node, id) = (self.identity.node.clone(), None);
+        let steady = Action::Steady { node, id };
+        self.send(request(steady)).await.unwrap()
     }
 
     pub(crate) async fn join(&self) -> Result<Written, Trouble> {

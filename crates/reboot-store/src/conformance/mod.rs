@@ -55,6 +55,8 @@ macro_rules! conformance_tests {
             a_dead_claim_is_not_revived_by_its_leases_name,
             a_pause_refuses_claims_until_it_ends,
             a_pause_ends_with_its_lease,
+            a_node_is_held_back_until_it_is_let_go,
+            a_node_is_let_go_when_its_time_is_over,
             a_diagnostic_pass_does_not_overtake,
             two_machines_of_one_name_get_nothing;
             holds: a_durable_hold_outlives_its_lease,

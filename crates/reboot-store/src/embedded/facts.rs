@@ -102,7 +102,7 @@ fn sessions(
 ) -> Result<BTreeSet<SessionId>, Fault> {
     let claimed = group.holds.iter().filter(|hold| !hold.phase.is_durable());
     let mut named: BTreeSet<&SessionId> = claimed.map(|hold| &hold.session).collect();
-    named.extend(group.pause.iter().filter_map(|it| it.session.as_ref()));
+    named.extend(group.leases_of_pauses());
     match action {
         Action::Claim(claim) => named.insert(&claim.session),
         Action::Adopt { session, .. } => named.insert(session),

@@ -2,7 +2,7 @@
 
 use super::{health, remarks};
 use crate::cli::FleetFormat;
-use crate::commands::operator::{max_warnings, said};
+use crate::commands::operator::{max_warnings, said, said_of};
 use crate::commands::paint::{Paint, Tone};
 use crate::commands::table::{seconds, table};
 use crate::config::Settings;
@@ -61,12 +61,15 @@ pub(super) async fn list(
     Ok(print_then(text.as_bytes(), ExitCode::Success))
 }
 
-/// Every node that has reported, every holder, and who has something left to be undone.
+/// Every node that has reported, every holder, who is held back, and who has something left to be
+/// undone.
 fn nodes(fleet: &Fleet) -> BTreeSet<&NodeName> {
     let holds = fleet.groups.values().flat_map(|entry| &entry.group.holds);
     let holders = holds.map(|hold| &hold.node);
     let known = fleet.nodes.keys().chain(fleet.owed.keys());
-    known.chain(holders).collect()
+    let groups = fleet.groups.values();
+    let held_back = groups.flat_map(|entry| entry.group.held_back.keys());
+    known.chain(holders).chain(held_back).collect()
 }
 
 /// When each node was back from its last reboot, as the groups' histories tell.
@@ -241,9 +244,14 @@ fn pauses(fleet: &Fleet) -> String {
         let pause = entry.group.pause.as_ref()?;
         Some(format!("Group {name} is paused {}", said(pause)))
     });
+    let of_nodes = fleet.groups.values().flat_map(|entry| {
+        let held_back = entry.group.held_back.iter();
+        held_back.map(|(node, stop)| format!("{node} is held back {}", said_of(stop)))
+    });
     let paint = Paint::of_stdout();
     let lines: Vec<String> = of_fleet
         .chain(of_groups)
+        .chain(of_nodes)
         .map(|line| paint.line(Tone::Warning, &line) + "\n")
         .collect();
     match lines.is_empty() {
@@ -271,6 +279,8 @@ fn as_json(fleet: &Fleet, row: &Row<'_>) -> Value {
     value["reported"] = json!(row.entry.is_some());
     value["fresh"] = json!(row.entry.is_some_and(|entry| entry.is_fresh));
     value["reboots_last_day"] = json!(row.entry.map(|entry| entry.marks));
+    let mut held_back = fleet.groups.values();
+    value["held_back"] = json!(held_back.find_map(|entry| entry.group.held_back.get(row.node)));
     value["owed"] = json!(fleet.owed_by(row.node));
     value
 }

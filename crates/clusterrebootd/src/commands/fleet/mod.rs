@@ -1,6 +1,7 @@
-//! `fleet`: every node, and forgetting the ones that are gone.
+//! `fleet`: every node, holding one back, and forgetting the ones that are gone.
 
 mod forget;
+mod hold_back;
 mod list;
 
 use super::operator::{look, open, with_settings};
@@ -25,6 +26,23 @@ async fn carry_out(settings: &Settings, args: &FleetArgs) -> Result<ExitCode> {
     match &args.command {
         FleetCommand::List { output } => {
             list::list(store.as_ref(), settings, &fleet, *output).await
+        }
+        FleetCommand::HoldBack {
+            node,
+            reason,
+            until,
+            group,
+        } => {
+            let order = hold_back::Order {
+                node,
+                reason,
+                until: until.as_deref(),
+                group: group.as_ref(),
+            };
+            hold_back::hold_back(store.as_ref(), settings, &fleet, &order).await
+        }
+        FleetCommand::LetGo { node } => {
+            hold_back::let_go(store.as_ref(), settings, &fleet, node).await
         }
         FleetCommand::Forget { node, yes } => {
             forget::forget(store.as_ref(), &fleet, node, *yes).await

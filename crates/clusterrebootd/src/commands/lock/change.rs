@@ -2,15 +2,13 @@
 
 use super::{Desk, commit, look, who};
 use crate::commands::operator::known_group;
-use crate::commands::operator::{now, request_id};
+use crate::commands::operator::{end_timer, now, stop};
 use crate::console::print_then;
 use crate::exit::ExitCode;
 use anyhow::{Result, bail};
-use jiff::Timestamp;
-use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::Fleet;
-use reboot_core::group::{Action, Identity, Pause, Reply};
-use reboot_core::id::{GroupName, Instance, MachineId, SessionId};
+use reboot_core::group::{Action, Reply};
+use reboot_core::id::GroupName;
 use reboot_core::write::Write;
 
 // === impl Desk ===
@@ -29,15 +27,7 @@ impl Desk<'_> {
 
     /// Stops the fleet, or the chosen group, until it is resumed or until a time.
     pub(super) async fn pause(&self, reason: &str, until: Option<&str>) -> Result<ExitCode> {
-        let pause = Pause {
-            by: who(),
-            reason: reason.to_owned(),
-            until: until.map(str::to_owned),
-            session: match until {
-                Some(until) => Some(self.open_until(until).await?),
-                None => None,
-            },
-        };
+        let pause = stop(self.store, reason, until).await?;
         let until = match &pause.until {
             Some(until) => format!(" before it ends by itself at {until}"),
             None => String::new(),
@@ -59,28 +49,6 @@ impl Desk<'_> {
         Ok(print_then(text.as_bytes(), ExitCode::Success))
     }
 
-    /// A lease that ends at that time by this machine's clock. From then on no clock counts.
-    async fn open_until(&self, until: &str) -> Result<SessionId> {
-        let left = until.parse::<Timestamp>()?.duration_since(Timestamp::now());
-        let Ok(ttl_ms) = u64::try_from(left.as_millis()) else {
-            bail!("{until} is over: name a time to come");
-        };
-        let session = SessionId::new(format!("pause-{}", request_id()?))?;
-        let identity = Identity {
-            node: Pause::keeper(),
-            machine_id: MachineId::new("operator")?,
-            boot: BootIdentity::of_boot("operator"),
-            instance: Instance::new("operator")?,
-        };
-        let open = Write::OpenSession {
-            session: session.clone(),
-            identity,
-            ttl_ms,
-        };
-        commit(self.store, open).await?;
-        Ok(session)
-    }
-
     /// Ends the pause of the fleet and of every group, or of the one group that is named.
     pub(super) async fn resume(&self) -> Result<ExitCode> {
         let fleet = look(self.store).await?;
@@ -90,14 +58,14 @@ impl Desk<'_> {
         let mut lines = Vec::new();
         if let (None, Some(pause)) = (self.chosen, &fleet.pause) {
             commit(self.store, Write::pause_fleet(None, who(), now())).await?;
-            self.end_timer(pause).await;
+            end_timer(self.store, pause).await;
             lines.push("resumed the fleet".to_owned());
         }
         let meant = |name: &GroupName| self.chosen.is_none_or(|chosen| chosen == name);
         for (name, entry) in fleet.groups.iter().filter(|(name, _)| meant(name)) {
             if let Some(pause) = &entry.group.pause {
                 self.ask(name, Action::Resume { by: who() }).await?;
-                self.end_timer(pause).await;
+                end_timer(self.store, pause).await;
                 lines.push(format!("resumed group {name}"));
             }
         }
@@ -107,13 +75,6 @@ impl Desk<'_> {
         lines.extend(self.still_stopped(&fleet));
         let text = lines.join("\n") + "\n";
         Ok(print_then(text.as_bytes(), ExitCode::Success))
-    }
-
-    /// Takes away what would have ended a pause; where that fails, it goes at its time.
-    async fn end_timer(&self, pause: &Pause) {
-        if let Some(session) = pause.session.clone() {
-            let _ = commit(self.store, Write::EndSession { session }).await;
-        }
     }
 
     /// What keeps nodes from going on all the same.

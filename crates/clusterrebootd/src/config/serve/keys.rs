@@ -59,6 +59,13 @@ const OWN_KEYS: &[Key] = &[
     key("default_max", Kind::Whole { min: 1, max: 1000 }, Default::Whole(1), "",
         "The slots that such a group is made with."),
 
+    key("nodes", Kind::Named(texts::node_name), Default::Nothing, "",
+        "The nodes that FleetLock clients are, by the id that they send: slots, history, limits \
+         and policies go by the name then. Others are named by their id."),
+    key("nodes[].name", Kind::Text(texts::node_name),
+        Default::Required, "each node once",
+        "The node's name."),
+
     key("tls", Kind::Section, Default::Nothing, "",
         "Encryption. The files are read again within seconds of a change."),
     key("tls.cert_file", Kind::Text(texts::absolute_path),

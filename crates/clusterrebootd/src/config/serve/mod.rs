@@ -29,6 +29,8 @@ pub struct ServeSettings {
     pub groups: BTreeMap<GroupName, ServeGroup>,
     /// Whether others are made when they are asked for, with how many slots.
     pub open_groups: Option<u32>,
+    /// The nodes that clients are, by what they call themselves.
+    pub node_names: BTreeMap<NodeName, NodeName>,
     /// Encryption.
     pub tls: Option<ServeTls>,
     /// Who may ask.
@@ -126,12 +128,14 @@ fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<ServeSettings
     };
     let default_max = small(fields.whole_or_default("default_max"));
     let tls = tls(&mut fields);
+    let node_names = node_names(&mut fields);
     let settings = ServeSettings {
         listen: fields.text_or_default("listen"),
         base_path: fields.text_or_default("base_path"),
         store: store?,
         groups: groups(&fields),
         open_groups: fields.flag("open_groups").then_some(default_max),
+        node_names,
         tls,
         auth: ServeAuth {
             tokens_file: fields.path("auth.tokens_file"),
@@ -147,6 +151,25 @@ fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<ServeSettings
         log_level: LogLevel::from_word(&fields.text_or_default("log_level"))?,
     };
     problems.is_empty().then_some(settings)
+}
+
+/// Two clients cannot be one node: the second would find its slot taken by the first.
+fn node_names(fields: &mut Fields<'_>) -> BTreeMap<NodeName, NodeName> {
+    let mut names = BTreeMap::new();
+    let mut ids = BTreeMap::new();
+    for id in fields.texts("nodes") {
+        let key = format!("nodes[{id}].name");
+        let name = fields.text(&key).map(NodeName::new);
+        let (Some(Ok(name)), Ok(node_id)) = (name, NodeName::new(id.as_str())) else {
+            continue; // told already
+        };
+        if let Some(other) = ids.insert(name.clone(), id) {
+            let cause = format!("is {name}, and so is {other}");
+            fields.complain(&[&key], &cause, "give every id a node of its own");
+        }
+        names.insert(node_id, name);
+    }
+    names
 }
 
 /// A certificate and its key, or neither; and nothing of clients without them.
@@ -262,6 +285,22 @@ mod tests {
         assert_eq!(group.windows.allow, ["Sat 01:00-05:00"]);
         assert_eq!(settings.groups[&GroupName::new("workers").unwrap()].max, 1);
         assert_eq!((settings.groups.len(), settings.open_groups), (2, Some(3)));
+    }
+
+    #[test]
+    fn every_client_is_a_node_of_its_own() {
+        let id = |text: &str| NodeName::new(text).unwrap();
+        let names = parse("nodes:\n  978a225b: {name: web-1}\n  12345678: {name: web-2}\n");
+        let names = names.unwrap().node_names;
+        let expected = [("12345678", "web-2"), ("978a225b", "web-1")];
+        let expected = expected.map(|(client, node)| (id(client), id(node)));
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
+        let twice = parse("nodes: {a: {name: web-1}, b: {name: web-1}}");
+        let text = twice.unwrap_err().render(false);
+        assert!(text.contains("nodes[b].name"), "{text}");
+        assert!(text.contains("is web-1, and so is a"), "{text}");
+        let nameless = parse("nodes: {a: {}}").unwrap_err().render(false);
+        assert!(nameless.contains("nodes[a].name"), "{nameless}");
     }
 
     #[test]
