@@ -86,7 +86,9 @@ fn it_ends_with_its_lease() {
         ..stop()
     };
     let group = granted(&empty(1), hold_back("a", stop)).group;
-    let alive = with(|facts| drop(facts.sessions.insert(session("pause"))));
+    let alive = with(|facts| {
+        facts.sessions.insert(session("pause"));
+    });
     refused(&group, claim_of("a"), &alive, "held_back", &["until"]);
     let granted = granted(&group, claim_of("a"));
     assert_eq!(granted.group.held_back.len(), 0);
