@@ -243,9 +243,8 @@ const LESSONS: &[Lesson] = &[
                 "with hold, last report, boot and more",
             ),
             example(
-                "clusterrebootd fleet hold-back node-3 --reason \"on trial\" --until \
-                 2026-12-24T06:00:00Z",
-                "it does not reboot before then",
+                "clusterrebootd fleet hold-back node-3 --reason trial",
+                "it does not reboot until it is let go",
             ),
             example("clusterrebootd fleet let-go node-3", "it may again"),
             example(
