@@ -352,6 +352,19 @@ fn exactly_one_store_is_chosen() {
             "store: {etcd: {endpoints: [a:1], username: u}}",
             "password_file: is missing",
         ),
+        ("store: {fleetlock: }", "store.fleetlock.url: is missing"),
+        (
+            "store: {fleetlock: {url: 'http://a', username: u}}",
+            "store.fleetlock.password_file: is missing beside username",
+        ),
+        (
+            "store: {fleetlock: {url: 'http://a', token_file: /t, username: u, password_file: /p}}",
+            "store.fleetlock.token_file: is given beside username",
+        ),
+        (
+            "store: {fleetlock: {url: 'http://a', ca_file: /c}}",
+            "store.fleetlock.url: is not encrypted, though certificates are given",
+        ),
         ("store: {server: }", "store.server.url: is missing"),
         ("store: {server: {url: a}}", "is not a URL"),
         (

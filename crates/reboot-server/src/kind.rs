@@ -135,6 +135,7 @@ impl Kind {
                 Self::InternalError
             }
             Refusal::Full { .. }
+            | Refusal::LockedOut { .. }
             | Refusal::OthersWait { .. }
             | Refusal::AlreadyHolds { .. }
             | Refusal::HoldsElsewhere { .. }

@@ -1,5 +1,5 @@
 //! Where a fleet keeps its state: the [`Store`] trait, its conformance suite, the embedded store,
-//! and the client of a server that keeps one.
+//! the client of a server that keeps one, and a FleetLock server's lock before one.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
@@ -7,6 +7,8 @@
 pub mod conformance;
 pub mod embedded;
 pub mod files;
+#[cfg(feature = "remote")]
+pub mod fleetlock;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod store;

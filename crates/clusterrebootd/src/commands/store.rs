@@ -42,6 +42,8 @@ fn configured(config: &Path) -> Result<PathBuf, ExitCode> {
         StoreSettings::Etcd(_) => "etcd",
         StoreSettings::Kubernetes { .. } => "kubernetes",
         StoreSettings::Server(_) => "server",
+        // Its file is an embedded store's, and what is done to it needs no server.
+        StoreSettings::FleetLock(lock) => return Ok(lock.path),
     };
     complain(&format!(
         "store: {} names store.{other}, these commands are for store.embedded: use that store's \

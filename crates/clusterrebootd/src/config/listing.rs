@@ -1,7 +1,8 @@
 //! Settings as a list of keys and values: what a reload changed, and what is in force.
 
 use super::settings::{
-    DetectorSettingsKind, EtcdSettings, ServerSettings, Settings, StoreSettings, TlsSettings,
+    DetectorSettingsKind, EtcdSettings, FleetLockSettings, ServerSettings, Settings, StoreSettings,
+    TlsSettings,
 };
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -132,6 +133,7 @@ fn store_listing(store: &StoreSettings) -> Map<String, Value> {
             json!({"namespace": namespace, "kubeconfig": kubeconfig}),
         ),
         StoreSettings::Server(server) => ("server", server_listing(server)),
+        StoreSettings::FleetLock(lock) => ("fleetlock", fleetlock_listing(lock)),
     };
     let mut map = Map::new();
     flatten(&mut map, &format!("store.{choice}"), value);
@@ -146,6 +148,23 @@ fn server_listing(server: &ServerSettings) -> Value {
         "ca_file": server.ca_file,
         "cert_file": identity.map(|(cert, _)| cert),
         "key_file": identity.map(|(_, key)| key),
+    })
+}
+
+fn fleetlock_listing(lock: &FleetLockSettings) -> Value {
+    let (username, password_file) = unzip(lock.password.as_ref());
+    let (cert_file, key_file) = unzip(lock.identity.as_ref());
+    json!({
+        "url": lock.url,
+        "group": lock.group,
+        "id": lock.id,
+        "path": lock.path,
+        "token_file": lock.token_file,
+        "username": username,
+        "password_file": password_file,
+        "ca_file": lock.ca_file,
+        "cert_file": cert_file,
+        "key_file": key_file,
     })
 }
 

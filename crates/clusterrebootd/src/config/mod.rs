@@ -31,9 +31,9 @@ pub use serve::{
     SERVER_PATH, ServeAuth, ServeGroup, ServeLimits, ServeSettings, ServeTls, server_keys,
 };
 pub use settings::{
-    DetectorSettings, DetectorSettingsKind, EtcdLayout, EtcdSettings, LogFormat, LogLevel,
-    MetricsSettings, PolicySettings, RebootMethod, ServerSettings, Settings, StoreSettings,
-    TlsSettings, WindowSettings,
+    DetectorSettings, DetectorSettingsKind, EtcdLayout, EtcdSettings, FleetLockSettings, LogFormat,
+    LogLevel, MetricsSettings, PolicySettings, RebootMethod, ServerSettings, Settings,
+    StoreSettings, TlsSettings, WindowSettings,
 };
 pub use template::template;
 pub use texts::Complaint;

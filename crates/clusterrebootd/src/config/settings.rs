@@ -169,6 +169,31 @@ pub enum StoreSettings {
     },
     /// A coordination server of ours.
     Server(ServerSettings),
+    /// A FleetLock server's slot before a store of the node's own.
+    FleetLock(FleetLockSettings),
+}
+
+/// A FleetLock server's slot before a store of the node's own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FleetLockSettings {
+    /// The server's address, without `/v1`.
+    pub url: String,
+    /// The server's group.
+    pub group: String,
+    /// The node, as its own store knows it.
+    pub node: NodeName,
+    /// What the server knows it by.
+    pub id: String,
+    /// The file of its own store.
+    pub path: PathBuf,
+    /// Holds the token to show.
+    pub token_file: Option<PathBuf>,
+    /// A user and the file with its password.
+    pub password: Option<(String, PathBuf)>,
+    /// Certificates that may sign the server's; `None` for the system's.
+    pub ca_file: Option<PathBuf>,
+    /// This node's certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// A coordination server of ours.

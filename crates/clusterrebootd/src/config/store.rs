@@ -1,19 +1,23 @@
 //! Which store: exactly one of the choices beneath `store`, or the original's flat etcd keys.
 
 use super::fields::Fields;
-use super::settings::{EtcdLayout, EtcdSettings, ServerSettings, StoreSettings, TlsSettings};
+use super::settings::{
+    EtcdLayout, EtcdSettings, FleetLockSettings, ServerSettings, StoreSettings, TlsSettings,
+};
+use reboot_core::id::NodeName;
 use std::path::PathBuf;
 
-const CHOICES: [&str; 4] = [
+const CHOICES: [&str; 5] = [
     "store.embedded",
     "store.etcd",
     "store.kubernetes",
     "store.server",
+    "store.fleetlock",
 ];
 const FLAT_KEYS: [&str; 3] = ["etcd_endpoints", "etcd_namespace", "etcd_tls"];
 const NO_STORE: &str = "\
 write `store:` with one of `embedded: {}` (this machine only), `etcd: {endpoints: [HOST:2379]}`, \
-`kubernetes: {}`, `server: {url: URL}` beneath it, or `etcd_endpoints: [HOST:2379]`";
+`kubernetes: {}`, `server: {url: URL}`, `fleetlock: {url: URL}` beneath it, or `etcd_endpoints: [HOST:2379]`";
 
 /// The store, or problems that say why not.
 pub(super) fn settings(fields: &mut Fields<'_>) -> Option<StoreSettings> {
@@ -46,6 +50,7 @@ fn one(fields: &mut Fields<'_>, choice: &str) -> Option<StoreSettings> {
             namespace: fields.text_or_default("store.kubernetes.namespace"),
             kubeconfig: fields.path("store.kubernetes.kubeconfig"),
         }),
+        "store.fleetlock" => fleetlock(fields).map(StoreSettings::FleetLock),
         _ => server(fields).map(StoreSettings::Server),
     }
 }
@@ -85,19 +90,7 @@ fn refuse_flat(fields: &mut Fields<'_>, choice: &str) {
 
 fn nested_etcd(fields: &mut Fields<'_>) -> Option<EtcdSettings> {
     let endpoints = fields.texts("store.etcd.endpoints");
-    let (user_key, file_key) = ("store.etcd.username", "store.etcd.password_file");
-    let credentials = match (fields.text(user_key), fields.path(file_key)) {
-        (Some(user), Some(file)) => Some((user, file)),
-        (None, None) => None,
-        (Some(_), None) => {
-            fields.complain(&[file_key], "is missing beside username", "add it");
-            None
-        }
-        (None, Some(_)) => {
-            fields.complain(&[user_key], "is missing beside password_file", "add it");
-            None
-        }
-    };
+    let credentials = credentials(fields, "store.etcd");
     if endpoints.is_empty() && !fields.is_refused("store.etcd.endpoints") {
         fields.complain(
             &["store.etcd.endpoints"],
@@ -113,6 +106,26 @@ fn nested_etcd(fields: &mut Fields<'_>) -> Option<EtcdSettings> {
         credentials,
         layout: EtcdLayout::from_word(&fields.text_or_default("store.etcd.layout"))?,
     })
+}
+
+/// A user and the file with the password: both or neither.
+fn credentials(fields: &mut Fields<'_>, section: &str) -> Option<(String, PathBuf)> {
+    let (user_key, file_key) = (
+        format!("{section}.username"),
+        format!("{section}.password_file"),
+    );
+    match (fields.text(&user_key), fields.path(&file_key)) {
+        (Some(user), Some(file)) => Some((user, file)),
+        (None, None) => None,
+        (Some(_), None) => {
+            fields.complain(&[&file_key], "is missing beside username", "add it");
+            None
+        }
+        (None, Some(_)) => {
+            fields.complain(&[&user_key], "is missing beside password_file", "add it");
+            None
+        }
+    }
 }
 
 fn tls(fields: &mut Fields<'_>, section: &str) -> Option<TlsSettings> {
@@ -163,9 +176,39 @@ fn server(fields: &mut Fields<'_>) -> Option<ServerSettings> {
         identity: identity(fields, "store.server"),
     };
     let has_certificates = settings.ca_file.is_some() || settings.identity.is_some();
-    if has_certificates && settings.url.starts_with("http://") {
-        let cause = "is not encrypted, though certificates are given";
-        fields.complain(&["store.server.url"], cause, "write https://, or drop them");
-    }
+    refuse_cleartext(fields, "store.server.url", &settings.url, has_certificates);
     Some(settings)
+}
+
+fn fleetlock(fields: &mut Fields<'_>) -> Option<FleetLockSettings> {
+    let at = |key: &str| format!("store.fleetlock.{key}");
+    let node = fields.text("node_name")?;
+    let password = credentials(fields, "store.fleetlock");
+    let token_file = fields.path(&at("token_file"));
+    if token_file.is_some() && password.is_some() {
+        let cause = "is given beside username";
+        fields.complain(&[&at("token_file")], cause, "show one of them");
+    }
+    let settings = FleetLockSettings {
+        url: fields.text(&at("url"))?,
+        group: fields.text_or_default(&at("group")),
+        id: fields.text(&at("id")).unwrap_or_else(|| node.clone()),
+        node: NodeName::new(node).ok()?,
+        path: fields.path_or_default(&at("path")),
+        token_file,
+        password,
+        ca_file: fields.path(&at("ca_file")),
+        identity: identity(fields, "store.fleetlock"),
+    };
+    let has_certificates = settings.ca_file.is_some() || settings.identity.is_some();
+    refuse_cleartext(fields, &at("url"), &settings.url, has_certificates);
+    Some(settings)
+}
+
+/// What certificates protect must not go out in the clear.
+fn refuse_cleartext(fields: &mut Fields<'_>, key: &str, url: &str, has_certificates: bool) {
+    if has_certificates && url.starts_with("http://") {
+        let cause = "is not encrypted, though certificates are given";
+        fields.complain(&[key], cause, "write https://, or drop them");
+    }
 }

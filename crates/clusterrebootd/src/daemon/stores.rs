@@ -1,10 +1,13 @@
 //! Opens the store that the settings name.
 
 use super::assemble::make_parent;
-use crate::config::{EtcdLayout, EtcdSettings, ServerSettings, StoreSettings, TlsSettings};
+use crate::config::{
+    EtcdLayout, EtcdSettings, FleetLockSettings, ServerSettings, StoreSettings, TlsSettings,
+};
 use anyhow::{Context, Result, anyhow};
 use reboot_store::Store;
 use reboot_store::embedded::{self, EmbeddedStore};
+use reboot_store::fleetlock::{self, FleetLockStore};
 use reboot_store::remote::{self, RemoteStore};
 use reboot_store::tls::Tls;
 use reboot_store_etcd::client::{self, Client};
@@ -28,6 +31,7 @@ pub(crate) fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
         StoreSettings::Etcd(etcd) => Ok(Arc::new(in_etcd(etcd)?)),
         StoreSettings::Kubernetes { .. } => Err(later("kubernetes")),
         StoreSettings::Server(server) => Ok(Arc::new(of_server(server)?)),
+        StoreSettings::FleetLock(lock) => Ok(Arc::new(behind(lock)?)),
     }
 }
 
@@ -76,6 +80,29 @@ fn of_server(server: &ServerSettings) -> Result<RemoteStore> {
         ..remote::Options::new(&server.url)
     };
     RemoteStore::new(&options).context("the server cannot be used as the store")
+}
+
+/// The node's own store behind a FleetLock server, which is not asked anything yet.
+fn behind(lock: &FleetLockSettings) -> Result<FleetLockStore> {
+    let has_certificates = lock.ca_file.is_some() || lock.identity.is_some();
+    let tls = has_certificates.then(|| Tls {
+        ca_file: lock.ca_file.clone(),
+        identity: lock.identity.clone(),
+        insecure_skip_verify: false,
+    });
+    let options = remote::Options {
+        tls,
+        token_file: lock.token_file.clone(),
+        password: lock.password.clone(),
+        ..remote::Options::new(&lock.url)
+    };
+    let client = fleetlock::Client {
+        node: lock.node.clone(),
+        id: lock.id.clone(),
+        group: lock.group.clone(),
+    };
+    let store = FleetLockStore::new(embedded(&lock.path)?, &options, &client);
+    store.context("the FleetLock server cannot be used")
 }
 
 fn tls(tls: &TlsSettings) -> client::Tls {

@@ -10,6 +10,7 @@ mod bench;
 mod crashes;
 #[path = "../evidence/doubles.rs"]
 mod doubles;
+mod fleetlock;
 #[path = "../evidence/fleets.rs"]
 mod fleets;
 #[path = "../evidence/gates.rs"]

@@ -18,7 +18,7 @@ static NETWORKS: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// A bench on this server.
-fn bench_on(served: &mut Option<Served>) -> Bench {
+pub(crate) fn bench_on(served: &mut Option<Served>) -> Bench {
     Bench::at(|dir| {
         let file = dir.join("fleet.db");
         let server = served.insert(Served::start(&file));
@@ -46,7 +46,7 @@ fn one_down_one_waiting(bench: &Bench) -> Vec<Machine> {
 }
 
 /// Lets the roll come to its end; never two are down.
-fn finish(bench: &Bench, machines: &mut [Machine]) {
+pub(crate) fn finish(bench: &Bench, machines: &mut [Machine]) {
     let is_done = |it: &Machine| it.has("run/rebooted") && !it.has("down");
     while !machines.iter().all(is_done) {
         bench.wait("somebody goes, or all are done", || {

@@ -74,7 +74,8 @@ impl Turn<'_> {
         if report.blockers.iter().all(|blocker| blocker.is_shared) {
             self.join_line();
         }
-        self.finish(report);
+        let backs_off = matches!(refusal, Refusal::LockedOut { .. });
+        self.finish_with(report, backs_off);
     }
 
     /// Everything was looked at again under the slot.
@@ -557,7 +558,8 @@ fn too_slow() -> Report {
 pub(super) fn report_of(refusal: &Refusal) -> Report {
     let (outcome, is_shared) = match refusal {
         Refusal::Full { .. } | Refusal::UnfencedHolder { .. } => (Outcome::LockUnavailable, true),
-        Refusal::OthersWait { .. }
+        Refusal::LockedOut { .. }
+        | Refusal::OthersWait { .. }
         | Refusal::AlreadyHolds { .. }
         | Refusal::HoldsElsewhere { .. }
         | Refusal::SessionEnded => (Outcome::LockUnavailable, false),

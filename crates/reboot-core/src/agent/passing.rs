@@ -402,17 +402,23 @@ impl Turn<'_> {
 
     /// Ends a pass without a hold: report, and the time of the next.
     pub(super) fn finish(&mut self, report: Report) {
+        self.finish_with(report, false);
+    }
+
+    /// Ends the pass; `backs_off` when nobody wakes us once the obstacle is gone.
+    pub(super) fn finish_with(&mut self, report: Report, backs_off: bool) {
         let is_waiting =
             !report.blockers.is_empty() && report.blockers.iter().all(|blocker| blocker.is_shared);
         let is_out_of_reach =
             matches!(&self.agent.evidence.fleet, Some(seen) if seen.what.is_err());
         let has_failed = report.outcome == Outcome::Error || is_out_of_reach;
+        let tries_soon = has_failed || backs_off;
         self.agent.stage = Stage::Resting;
         self.tell_outcome(report);
         if !self.agent.settings.mode.is_daemon() {
             return self.leave();
         }
-        let delay_ms = match has_failed {
+        let delay_ms = match tries_soon {
             true => self.backoff_ms(),
             false => self.agent.settings.check_interval_ms,
         };

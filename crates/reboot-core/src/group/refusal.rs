@@ -16,6 +16,14 @@ pub enum Refusal {
         /// Who holds.
         holders: Vec<NodeName>,
     },
+    /// A lock that stands before the group is not ours.
+    #[error("{by} gives no slot: {reason}")]
+    LockedOut {
+        /// Who keeps that lock.
+        by: String,
+        /// Its words.
+        reason: String,
+    },
     /// The group or the fleet is paused, or `max` is 0.
     #[error("paused: {reason}")]
     Paused {
@@ -219,6 +227,7 @@ impl Refusal {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Full { .. } => "full",
+            Self::LockedOut { .. } => "locked_out",
             Self::Paused { .. } => "paused",
             Self::HeldBack { .. } => "held_back",
             Self::OthersWait { .. } => "others_wait",

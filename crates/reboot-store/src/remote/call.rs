@@ -3,6 +3,8 @@
 use super::connection::{Connection, Idle, explain};
 use super::options::{BadOptions, Options, Target};
 use crate::files::FromFiles;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_NONE_MATCH, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
@@ -20,7 +22,7 @@ const AGENT: &str = concat!("clusterrebootd/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The request did not leave: nothing of it happened.
     NotSent(String),
     /// It may have arrived.
@@ -28,35 +30,37 @@ pub(super) enum Fault {
 }
 
 /// What is asked.
-pub(super) struct Call {
+pub(crate) struct Call {
     /// How.
-    pub(super) method: Method,
+    pub(crate) method: Method,
     /// Beneath the server's prefix, with the query.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// JSON, or nothing.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
     /// The mark that we have already.
-    pub(super) mark: Option<String>,
+    pub(crate) mark: Option<String>,
+    /// A header that the protocol asks for.
+    pub(crate) header: Option<(&'static str, &'static str)>,
     /// Whether asking twice does no harm.
-    pub(super) is_safe: bool,
+    pub(crate) is_safe: bool,
     /// How long it may take.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// How it went.
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Where we are sent instead.
-    pub(super) location: Option<String>,
+    pub(crate) location: Option<String>,
     /// The text.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// The way to one server.
-pub(super) struct Caller {
-    pub(super) target: Target,
+pub(crate) struct Caller {
+    pub(crate) target: Target,
     certificates: Option<FromFiles<ClientConfig>>,
     token: Option<FromFiles<HeaderValue>>,
     connect_timeout: Duration,
@@ -66,13 +70,19 @@ pub(super) struct Caller {
 // === impl Caller ===
 
 impl Caller {
-    pub(super) fn new(options: &Options) -> Result<Self, BadOptions> {
+    pub(crate) fn new(options: &Options) -> Result<Self, BadOptions> {
         let target = options.check()?;
         let tls = options.tls.clone().unwrap_or_default();
-        let token = options.token_file.clone();
+        let shown = match (&options.token_file, &options.password) {
+            (Some(file), _) => Some((None, file.clone())),
+            (None, Some((user, file))) => Some((Some(user.clone()), file.clone())),
+            (None, None) => None,
+        };
         Ok(Self {
             certificates: target.tls.then(|| tls.client(b"http/1.1")),
-            token: token.map(|file| FromFiles::new(vec![file.clone()], move || token_in(&file))),
+            token: shown.map(|(user, file)| {
+                FromFiles::new(vec![file.clone()], move || shown_of(user.as_deref(), &file))
+            }),
             connect_timeout: options.connect_timeout,
             idle: Idle::default(),
             target,
@@ -80,7 +90,7 @@ impl Caller {
     }
 
     /// Sends a request and waits for its answer.
-    pub(super) async fn call(&self, call: &Call) -> Result<Answer, Fault> {
+    pub(crate) async fn call(&self, call: &Call) -> Result<Answer, Fault> {
         let deadline = Instant::now() + call.limit;
         let first = self.try_once(call, deadline).await;
         match first {
@@ -152,6 +162,9 @@ impl Caller {
         if let Some(mark) = &call.mark {
             request = request.header(IF_NONE_MATCH, format!("\"{mark}\""));
         }
+        if let Some((name, value)) = call.header {
+            request = request.header(name, value);
+        }
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, &*token.current()?);
         }
@@ -160,7 +173,7 @@ impl Caller {
     }
 
     /// What we have is not taken: perhaps there is something newer.
-    pub(super) fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         if let Some(token) = &self.token {
             let _ = token.look_again(); // the next call tells what is wrong with it
         }
@@ -185,20 +198,22 @@ impl Answer {
     }
 }
 
-/// The header that shows who we are.
-fn token_in(file: &Path) -> Result<HeaderValue, String> {
+/// The header that shows who we are: a token, or a user's password.
+fn shown_of(user: Option<&str>, file: &Path) -> Result<HeaderValue, String> {
     let name = file.display();
     let text = fs::read_to_string(file).map_err(|error| {
-        format!("cannot read the token from {name}: {error}; check the path and who may read it")
+        format!("cannot read the secret from {name}: {error}; check the path and who may read it")
     })?;
-    let token = text.trim();
-    if token.is_empty() {
-        return Err(format!(
-            "the token file {name} is empty: write the token into it"
-        ));
+    let secret = text.trim();
+    if secret.is_empty() {
+        return Err(format!("{name} is empty: write the secret into it"));
     }
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| format!("{name} holds no token: one word of printable characters"))?;
+    let shown = match user {
+        None => format!("Bearer {secret}"),
+        Some(user) => format!("Basic {}", BASE64.encode(format!("{user}:{secret}"))),
+    };
+    let mut value = HeaderValue::from_str(&shown)
+        .map_err(|_| format!("{name} holds no secret: one word of printable characters"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -5,12 +5,12 @@
 //! costs no more than a mark; a wait for a change is a request that the server holds.
 
 mod answer;
-mod call;
+pub(crate) mod call;
 mod connection;
 mod memory;
-mod options;
+pub(crate) mod options;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use options::{BadOptions, Options};
 
@@ -65,6 +65,7 @@ impl RemoteStore {
             path: path.to_owned(),
             body: Bytes::from(body),
             mark: None,
+            header: None,
             is_safe,
             limit: self.call_timeout,
         })
@@ -112,6 +113,7 @@ impl Store for RemoteStore {
             path: LOOK_PATH.to_owned(),
             body: Bytes::new(),
             mark: self.memory.mark(),
+            header: None,
             is_safe: true,
             limit: self.call_timeout,
         };
@@ -144,6 +146,7 @@ impl Store for RemoteStore {
                 path: CHANGED_PATH.to_owned(),
                 body: Bytes::from(answer::to_json(&question)?),
                 mark: None,
+                header: None,
                 is_safe: true,
                 limit: self.hold + GRACE,
             };
@@ -163,6 +166,7 @@ impl Store for RemoteStore {
             path: format!("{HISTORY_PATH}?group={group}&limit={limit}"),
             body: Bytes::new(),
             mark: None,
+            header: None,
             is_safe: true,
             limit: self.call_timeout,
         };

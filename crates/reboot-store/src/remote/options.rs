@@ -23,6 +23,8 @@ pub struct Options {
     /// Where the bearer token is; line ends around it are no part of it. Read again when it
     /// changes.
     pub token_file: Option<PathBuf>,
+    /// A user, and where the password is, for servers that want that. Only without a token.
+    pub password: Option<(String, PathBuf)>,
     /// How long a call may take, but for those that wait for a change.
     pub call_timeout: Duration,
     /// How long the server may take to accept a connection.
@@ -59,17 +61,17 @@ pub enum BadOptions {
 
 /// Where requests go.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// Whether it speaks TLS.
-    pub(super) tls: bool,
+    pub(crate) tls: bool,
     /// A name or an address, without brackets.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// The port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// `host:port` as in a request's header.
-    pub(super) authority: String,
+    pub(crate) authority: String,
     /// What stands before every path; no slash at its end.
-    pub(super) prefix: String,
+    pub(crate) prefix: String,
 }
 
 // === impl Options ===
@@ -82,6 +84,7 @@ impl Options {
             url: url.into(),
             tls: None,
             token_file: None,
+            password: None,
             call_timeout: CALL_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             hold: Duration::from_secs(crate::wire::HOLD_SECS_MAX),
@@ -89,7 +92,7 @@ impl Options {
     }
 
     /// The URL, understood.
-    pub(super) fn check(&self) -> Result<Target, BadOptions> {
+    pub(crate) fn check(&self) -> Result<Target, BadOptions> {
         let timeouts = [
             ("call_timeout", self.call_timeout),
             ("connect_timeout", self.connect_timeout),

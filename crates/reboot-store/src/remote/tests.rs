@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 /// What a server does with a request.
 #[derive(Clone)]
-enum Act {
+pub(crate) enum Act {
     /// Answers: the status line's rest, further headers, the body.
     Say(&'static str, &'static str, String),
     /// Answers, and hangs up.
@@ -26,7 +26,7 @@ enum Act {
 }
 
 /// A server that plays one script after the other, one act a request.
-struct Scripted {
+pub(crate) struct Scripted {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
     connections: Arc<Mutex<u32>>,
@@ -36,7 +36,7 @@ struct Scripted {
 // === impl Scripted ===
 
 impl Scripted {
-    async fn start(script: Vec<Act>) -> Self {
+    pub(crate) async fn start(script: Vec<Act>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (requests, connections) = (Arc::default(), Arc::new(Mutex::new(0)));
@@ -64,7 +64,7 @@ impl Scripted {
         }
     }
 
-    fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options {
             call_timeout: Duration::from_millis(300),
             ..Options::new(format!("http://{}", self.address))
@@ -75,8 +75,12 @@ impl Scripted {
         RemoteStore::new(&self.options()).unwrap()
     }
 
-    fn request(&self, index: usize) -> String {
+    pub(crate) fn request(&self, index: usize) -> String {
         self.requests.lock().unwrap()[index].clone()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     fn connections(&self) -> u32 {

@@ -102,9 +102,12 @@ const OWN_KEYS: &[Key] = &[
 
 /// Keys of the node daemon that mean the same here.
 fn is_shared(key: &&Key) -> bool {
+    let is_client = ["store.server", "store.fleetlock"]
+        .iter()
+        .any(|it| key.path.starts_with(it));
     let is_store = key.path == "store" || key.path.starts_with("store.");
     let is_log = matches!(key.path, "log_format" | "log_level" | "lock_key");
-    (is_store && !key.path.starts_with("store.server")) || is_log
+    (is_store && !is_client) || is_log
 }
 
 static TABLE: LazyLock<Vec<Key>> = LazyLock::new(|| {
