@@ -17,7 +17,8 @@ const CHOICES: [&str; 5] = [
 const FLAT_KEYS: [&str; 3] = ["etcd_endpoints", "etcd_namespace", "etcd_tls"];
 const NO_STORE: &str = "\
 write `store:` with one of `embedded: {}` (this machine only), `etcd: {endpoints: [HOST:2379]}`, \
-`kubernetes: {}`, `server: {url: URL}`, `fleetlock: {url: URL}` beneath it, or `etcd_endpoints: [HOST:2379]`";
+`kubernetes: {}`, `server: {url: URL}`, `fleetlock: {url: URL}` beneath it, or \
+`etcd_endpoints: [HOST:2379]`";
 
 /// The store, or problems that say why not.
 pub(super) fn settings(fields: &mut Fields<'_>) -> Option<StoreSettings> {
