@@ -55,10 +55,9 @@ impl Obstacle {
             Refusal::CooldownRunning { left_ms, .. } => {
                 Self::passing(refused, Some(Duration::from_millis(*left_ms)))
             }
-            Refusal::Full { .. }
-            | Refusal::Paused { .. }
-            | Refusal::HeldBack { .. }
-            | Refusal::UnfencedHolder { .. } => Self::passing(refused, None),
+            Refusal::Full { .. } | Refusal::Paused { .. } | Refusal::UnfencedHolder { .. } => {
+                Self::passing(refused, None)
+            }
             _ => Self::firm(refused),
         }
     }

@@ -1,7 +1,7 @@
 //! The rules of a group on the server's side: windows, cooldown, pause, health, the daily cap,
 //! and slots that the configuration owns.
 
-use super::kit::{House, PATIENCE, of_max, until};
+use super::kit::{House, PATIENCE, of_max, post, until};
 use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::{Health, NodeRecord};
 use reboot_core::group::{Action, Pause, Reply, Request};
@@ -138,6 +138,31 @@ async fn a_node_that_is_held_back_is_not_admitted_and_others_are() {
     let let_go = Action::LetGo { node, by };
     ask(&house, let_go).await;
     assert_eq!(house.pre_reboot("a").await.status, 200);
+}
+
+/// It has a slot only when an operator lets it go: those behind it are not to wait for that.
+#[tokio::test]
+async fn whoever_is_held_back_is_refused_at_once_and_leaves_the_line() {
+    let house = House::open(with(|rules| rules.wait_secs = 3600)).await;
+    let hold_back = |name: &str| Action::HoldBack {
+        node: NodeName::new(name).unwrap(),
+        stop: pause(),
+    };
+    ask(&house, hold_back("a")).await;
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let lock = post("/api/v1/lock", form, b"hostname=a&wait=true");
+    let asked = house.ask(&lock);
+    let answer = timeout(PATIENCE, asked).await.expect("no wait");
+    assert_eq!((answer.status, house.waiters()), (409, 0), "{answer:?}");
+    assert_eq!(house.pre_reboot("b").await.status, 200);
+    let mut first = house.waiting("c").await;
+    let mut second = house.waiting("d").await;
+    ask(&house, hold_back("c")).await;
+    assert_eq!(house.steady("b").await.status, 200);
+    let answer = first.answer().await.unwrap();
+    assert_eq!((answer.status, answer.kind().as_str()), (423, "paused"));
+    assert_eq!(second.answer().await.unwrap().status, 200);
+    assert_eq!(house.holders().await, ["d"]);
 }
 
 #[tokio::test]
