@@ -37,7 +37,12 @@ pub(super) fn with_settings(
 
 /// Opens the store of a fleet that is there; none is made for a look.
 pub(super) fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
-    if let StoreSettings::Embedded { path } = &settings.store
+    let file = match &settings.store {
+        StoreSettings::Embedded { path } => Some(path),
+        StoreSettings::FleetLock(lock) => Some(&lock.path),
+        _ => None,
+    };
+    if let Some(path) = file
         && !path.exists()
     {
         bail!(

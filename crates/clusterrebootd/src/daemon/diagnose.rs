@@ -86,7 +86,7 @@ pub(crate) async fn diagnose(
 /// A store that is there but cannot be used is an outcome of the pass, not the end of it.
 fn open_or_report(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
     match (open_store(settings), settings) {
-        (Err(error), StoreSettings::Embedded { .. }) => {
+        (Err(error), StoreSettings::Embedded { .. } | StoreSettings::FleetLock(_)) => {
             Ok(Arc::new(Unreachable(format!("{error:#}"))))
         }
         (opened, _) => opened,

@@ -5,7 +5,9 @@ use super::observe::Teller;
 use super::reach::Notice;
 use super::signals::{Signals, Wish};
 use super::systemd::ServiceManager;
-use super::{CONTROLS_MAX, agent_settings, identify, node, open_store, read_notebook, take_lock};
+use super::{
+    CONTROLS_MAX, agent_settings, identify, node, open_as_daemon, read_notebook, take_lock,
+};
 use crate::cli::RunArgs;
 use crate::config::{LogLevel, Settings};
 use crate::exit::ExitCode;
@@ -42,7 +44,7 @@ pub(crate) async fn serve(settings: Settings, args: &RunArgs, log: Log) -> Resul
     let endpoint = listen(&settings, &metrics, &log).await?;
     let identity = identify(&settings).await?;
     let (_lock, dead_former): (NodeLock, _) = take_lock(&settings.state_dir, &identity).await?;
-    let store = open_store(&settings.store)?;
+    let store = open_as_daemon(&settings.store)?;
     let fixed = Fixed {
         identity,
         place: store.describe(),

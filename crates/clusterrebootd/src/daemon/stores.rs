@@ -15,6 +15,18 @@ use reboot_store_etcd::{EtcdStore, Layout};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Opens the store for the daemon of a node: with a FleetLock server, its slot is the daemon's
+/// alone to take and to give back.
+///
+/// # Errors
+/// As for [`open_store`].
+pub(crate) fn open_as_daemon(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
+    match settings {
+        StoreSettings::FleetLock(lock) => Ok(Arc::new(behind(lock)?)),
+        other => open_store(other),
+    }
+}
+
 /// Opens the store that the settings name. One on the network is not asked anything yet.
 ///
 /// # Errors
@@ -31,7 +43,7 @@ pub(crate) fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
         StoreSettings::Etcd(etcd) => Ok(Arc::new(in_etcd(etcd)?)),
         StoreSettings::Kubernetes { .. } => Err(later("kubernetes")),
         StoreSettings::Server(server) => Ok(Arc::new(of_server(server)?)),
-        StoreSettings::FleetLock(lock) => Ok(Arc::new(behind(lock)?)),
+        StoreSettings::FleetLock(lock) => embedded(&lock.path),
     }
 }
 

@@ -7,6 +7,9 @@
 //! wake-up, no health of other nodes, no proof that the server still knows of us while we are
 //! down.
 //!
+//! The node's daemon alone uses this. Whoever looks or operates beside it opens the local store as
+//! it is: a steady-state of theirs could overtake the daemon's own requests.
+//!
 //! A slot that we may have and do not need is given back with the next heartbeat: after a crash
 //! between the two commits, or a lost answer. Until that has succeeded the heartbeat fails, so
 //! that an operator learns of it.
@@ -19,7 +22,7 @@ pub use crate::remote::{BadOptions, Options};
 
 use crate::{Interest, Store};
 use async_trait::async_trait;
-use lock::Lock;
+use lock::{Given, Lock};
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, HistoryEntry};
 use reboot_core::id::{GroupName, NodeName};
@@ -100,8 +103,9 @@ impl FleetLockStore {
         if fleet.holds_of(&self.node).next().is_some() {
             return Ok(());
         }
-        self.lock.give().await?;
-        self.may_hold.store(false, Ordering::Relaxed);
+        if self.lock.give().await? == Given::Back {
+            self.may_hold.store(false, Ordering::Relaxed);
+        }
         Ok(())
     }
 }
@@ -113,12 +117,9 @@ impl Step {
         match write {
             Write::Publish { record, .. } if record.node == *node => Self::Beats,
             Write::Ask { request, .. } => match &request.action {
-                // A diagnostic pass gets no slot of the server's: it runs beside a daemon.
-                Action::Claim(claim) if claim.identity.node == *node && !claim.diagnostic => {
-                    Self::Takes
-                }
+                Action::Claim(claim) if claim.identity.node == *node => Self::Takes,
                 Action::Fence { owner, .. } if owner.node == *node => Self::Takes,
-                Action::Release { .. } | Action::Break { .. } => Self::Ends,
+                Action::Release { .. } => Self::Ends,
                 _ => Self::Other,
             },
             _ => Self::Other,

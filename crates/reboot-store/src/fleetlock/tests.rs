@@ -150,30 +150,84 @@ async fn a_slot_that_somebody_freed_is_no_slot_at_the_fence() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_no_slot_and_is_put_right_later() {
-    let behind = Behind::new(vec![
-        Act::Sulk,
-        Act::Say("502 Bad Gateway", "", String::new()),
-    ])
-    .await;
+async fn an_answer_that_does_not_come_is_no_slot_and_keeps_the_doubt() {
+    let behind = Behind::new(vec![Act::Sulk, yes(), yes()]).await;
     let fleet = Fleetful::new(&behind, 1);
     let agent = fleet.agent("n1").await;
-    let unanswered = agent.try_claim().await.unwrap_err();
-    assert!(
-        matches!(unanswered, Trouble::Unavailable(_)),
-        "{unanswered}"
+    for part in ["no answer within", "may arrive late"] {
+        let unanswered = agent.try_claim().await.unwrap_err();
+        assert!(
+            matches!(unanswered, Trouble::Unavailable(_)),
+            "{unanswered}"
+        );
+        assert!(unanswered.to_string().contains(part), "{unanswered}");
+    }
+    beat(&agent, None).await.unwrap();
+    beat(&agent, None).await.unwrap();
+    let asked = behind.asked();
+    assert_eq!(
+        asked,
+        [TAKE, GIVE, GIVE],
+        "given back as long as the first may arrive"
     );
-    let told = beat(&agent, None).await.unwrap_err().to_string();
-    assert!(told.contains("it answers 502"), "{told}");
-    assert!(told.contains("FleetLock server"), "{told}");
 }
 
 #[tokio::test]
-async fn a_diagnostic_pass_and_other_nodes_ask_the_server_nothing() {
-    let behind = Behind::new(Vec::new()).await;
-    let fleet = Fleetful::new(&behind, 2);
+async fn only_a_200_is_a_slot_and_only_a_conflict_is_a_refusal() {
+    let say = |status| Act::Say(status, "", "what it says\n".to_owned());
+    let script = vec![
+        say("202 Accepted"),
+        say("409 Conflict"),
+        say("401 Unauthorized"),
+        say("404 Not Found"),
+        say("500 Internal Server Error"),
+    ];
+    let behind = Behind::new(script).await;
+    let fleet = Fleetful::new(&behind, 1);
     let agent = fleet.agent("n1").await;
-    agent.send(agent.claim_request(true)).await.unwrap();
-    fleet.agent("n2").await.claim().await;
+    for part in ["202 Accepted: it is not finished", "what it says"] {
+        let refused = refusal(agent.try_claim().await).to_string();
+        assert!(
+            refused.contains("gives no slot") && refused.contains(part),
+            "{refused}"
+        );
+    }
+    for part in ["check token_file", "check url and group", "see its log"] {
+        let trouble = agent.try_claim().await.unwrap_err();
+        assert!(matches!(trouble, Trouble::Unavailable(_)), "{trouble}");
+        let text = trouble.to_string();
+        assert!(
+            text.contains(part) && text.contains("what it says"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_slot_that_is_not_taken_back_is_offered_again() {
+    let busy = || Act::Say("409 Conflict", "", String::new());
+    let script = vec![
+        busy(),
+        Act::Say("502 Bad Gateway", "", String::new()),
+        yes(),
+    ];
+    let behind = Behind::new(script).await;
+    let fleet = Fleetful::new(&behind, 1);
+    let agent = fleet.agent("n1").await;
+    beat(&agent, None).await.unwrap();
+    let told = beat(&agent, None).await.unwrap_err().to_string();
+    assert!(told.contains("cannot use the FleetLock server"), "{told}");
+    beat(&agent, None).await.unwrap();
+    beat(&agent, None).await.unwrap();
+    assert_eq!(behind.asked(), [GIVE, GIVE, GIVE]);
+}
+
+#[tokio::test]
+async fn other_nodes_ask_the_server_nothing() {
+    let behind = Behind::new(Vec::new()).await;
+    let fleet = Fleetful::new(&behind, 1);
+    let other = fleet.agent("n2").await;
+    beat(&other, None).await.unwrap();
+    other.claim().await;
     assert!(behind.asked().is_empty());
 }
