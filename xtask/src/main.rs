@@ -9,6 +9,7 @@
 mod bench;
 mod faults;
 mod generate;
+mod package;
 mod stats;
 mod test;
 mod tidy;
@@ -40,6 +41,8 @@ enum Command {
     Faults(faults::Length),
     /// Make Rust of the `.proto` files. A test sees that what is committed is what this makes.
     Gen,
+    /// Make the packages of this commit, with their check sums: .deb, .rpm, .apk, and a tarball.
+    Package(package::Order),
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
     Bench {
         /// What to measure: store, etcd, sentinel, handover, server, start, idle. Else everything.
@@ -70,6 +73,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Prove { arguments } => test::prove(root, &arguments)?,
         Command::Faults(length) => faults::run(root, &length)?,
         Command::Gen => generate::run(root).map(|()| true)?,
+        Command::Package(order) => package::run(root, &order).map(|()| true)?,
         Command::Bench { names, quick } => bench::run(root, &names, quick).map(|()| true)?,
     };
     Ok(if passed {

@@ -1,0 +1,161 @@
+//! What is made for the packages before they are packed: manual, completions, units.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+use super::{Release, libc, tools};
+
+/// The completions, by shell and name in the stage.
+const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
+const UNITS: [&str; 2] = ["clusterrebootd.service", "clusterrebootd-server.service"];
+
+/// A folder with everything that is not in the tree as it is packed.
+pub(super) struct Stage {
+    path: PathBuf,
+    libc: String,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// Makes it anew of this binary.
+    pub(super) fn make(root: &Path, binary: &Path, release: &Release) -> anyhow::Result<Self> {
+        let path = tools::target_dir(root).join("package-stage");
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        }
+        fs::create_dir_all(&path)?;
+        let libc = libc::needed(&fs::read(binary)?).context("the binary names no C library")?;
+        let stage = Self { path, libc };
+        fs::copy(binary, stage.path.join("clusterrebootd"))?;
+        stage.manual(binary, release)?;
+        stage.completions(binary)?;
+        stage.units(root)?;
+        let changelog = fs::read(root.join("CHANGELOG.md"))?;
+        fs::write(stage.path.join("changelog.gz"), compressed(&changelog)?)?;
+        Ok(stage)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The version of glibc that the binary needs.
+    pub(super) fn libc(&self) -> &str {
+        &self.libc
+    }
+
+    /// Each page in the folder of its section, compressed.
+    fn manual(&self, binary: &Path, release: &Release) -> anyhow::Result<()> {
+        let pages = self.path.join("pages");
+        let mut man = Command::new(binary);
+        man.args(["man", "--out"]).arg(&pages);
+        man.env("SOURCE_DATE_EPOCH", &release.epoch);
+        tools::output(&mut man)?;
+        for page in files_below(&pages)? {
+            let section = page.extension().context("a page without a section")?;
+            let name = page.file_name().context("a page without a name")?;
+            let folder = self
+                .path
+                .join("man")
+                .join(format!("man{}", section.display()));
+            fs::create_dir_all(&folder)?;
+            let text = compressed(&fs::read(&page)?)?;
+            fs::write(folder.join(format!("{}.gz", name.display())), text)?;
+        }
+        Ok(fs::remove_dir_all(&pages)?)
+    }
+
+    fn completions(&self, binary: &Path) -> anyhow::Result<()> {
+        let folder = self.path.join("completions");
+        fs::create_dir_all(&folder)?;
+        for shell in SHELLS {
+            let text = tools::output(Command::new(binary).args(["completions", shell]))?;
+            fs::write(folder.join(shell), text)?;
+        }
+        Ok(())
+    }
+
+    /// The units of the tree, for a binary that a package installs.
+    fn units(&self, root: &Path) -> anyhow::Result<()> {
+        let folder = self.path.join("units");
+        fs::create_dir_all(&folder)?;
+        for unit in UNITS {
+            let text = fs::read_to_string(root.join("deploy/systemd").join(unit))?;
+            let text = text.replace("/usr/local/bin/", "/usr/bin/");
+            ensure!(
+                text.contains("/usr/bin/clusterrebootd"),
+                "{unit} starts nothing of ours"
+            );
+            // What is said above the sections is for those who copy the file by hand.
+            let begin = text
+                .find("[Unit]")
+                .with_context(|| format!("{unit} has no [Unit]"))?;
+            fs::write(folder.join(unit), &text[begin..])?;
+        }
+        Ok(())
+    }
+
+    /// The binary, the licences and the example by themselves.
+    pub(super) fn tarball(&self, release: &Release, packages: &Path) -> anyhow::Result<()> {
+        let name = format!(
+            "clusterrebootd-{}-linux-{}",
+            release.version,
+            tools::arch()?
+        );
+        let archive = packages.join(format!("{name}.tar.gz"));
+        let mut tar = Command::new("tar");
+        tar.args([
+            "--create",
+            "--sort=name",
+            "--owner=0",
+            "--group=0",
+            "--numeric-owner",
+        ])
+        .args(["--mode=u=rwX,go=rX", "--format=ustar"])
+        .arg(format!("--mtime=@{}", release.epoch))
+        .arg(format!("--transform=s,^\\.,{name},"))
+        .arg("--directory")
+        .arg(&self.path)
+        .arg(".");
+        fs::write(archive, compressed(&tools::output(&mut tar)?)?)?;
+        Ok(())
+    }
+}
+
+/// By gzip(1), without a name or a time.
+fn compressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut gzip = Command::new("gzip")
+        .args(["--best", "--no-name", "--stdout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run gzip")?;
+    let mut input = gzip.stdin.take().context("gzip takes no input")?;
+    let bytes = bytes.to_vec();
+    let feeder = std::thread::spawn(move || input.write_all(&bytes));
+    let output = gzip.wait_with_output()?;
+    let fed = feeder.join();
+    ensure!(
+        fed.is_ok_and(|it| it.is_ok()) && output.status.success(),
+        "gzip failed"
+    );
+    Ok(output.stdout)
+}
+
+fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => files.extend(files_below(&path)?),
+            false => files.push(path),
+        }
+    }
+    files.sort();
+    Ok(files)
+}
