@@ -3,7 +3,7 @@
 
 use crate::ask::{broken, usual_reading};
 use crate::client::Txn;
-use crate::commit::Batch;
+use crate::commit::{Batch, to_json};
 use crate::keys::Range;
 use crate::look::View;
 use crate::reading::{Reading, Snapshot};
@@ -36,7 +36,7 @@ impl EtcdStore {
     /// # Errors
     /// When etcd cannot be asked, or a record cannot be read; then nothing has begun.
     pub async fn begin_epoch(&self, pause: &Pause, at: &str) -> Result<Begun, Trouble> {
-        self.end_all_sessions().await?;
+        self.end_sessions().await?;
         for _ in 0..RACES_MAX {
             let reading = usual_reading(&self.keys, None).with(Range::under(self.keys.all_owed()));
             let snapshot = reading.read(&self.client).await.map_err(trouble)?;
@@ -50,11 +50,15 @@ impl EtcdStore {
         ))
     }
 
-    async fn end_all_sessions(&self) -> Result<(), Trouble> {
+    /// Ends all but those of pauses: what stands on one stands until the epoch has begun, and
+    /// from then on without. Nobody renews those, so they end by themselves.
+    async fn end_sessions(&self) -> Result<(), Trouble> {
         let prefix = self.keys.all_sessions();
         let reading = Reading::default().with_keys(Range::under(&prefix));
         let snapshot = reading.read(&self.client).await.map_err(trouble)?;
-        for (_, kv) in snapshot.under(&prefix) {
+        let of_pauses = format!("{}/", Pause::keeper());
+        let sessions = snapshot.under(&prefix);
+        for (_, kv) in sessions.filter(|(rest, _)| !rest.starts_with(&of_pauses)) {
             self.client.revoke(kv.lease).await.map_err(trouble)?;
         }
         Ok(())
@@ -83,6 +87,15 @@ impl EtcdStore {
             dropped_claims: 0,
         };
         let mut batch = Batch::default();
+        let alive = view.pauses_alive().collect();
+        let of_fleet = self.keys.pause();
+        batch
+            .compares
+            .push(snapshot.unchanged(&Range::one(of_fleet.clone())));
+        if let Some(mut pause) = view.pause().map_err(broken)? {
+            pause.outlast_its_lease();
+            batch.put(of_fleet, to_json(&pause)?, 0);
+        }
         let records = self.keys.all_records();
         let unchanged = records.iter().map(|range| snapshot.unchanged(range));
         batch.compares.extend(unchanged);
@@ -103,6 +116,7 @@ impl EtcdStore {
                 batch.delete(self.keys.deadline(&name, hold.number));
             }
             stored.group.epoch = begun.epoch;
+            stored.group.keep_held_back(&alive);
             stored.group.pause = Some(pause.clone());
             for hold in std::mem::take(&mut stored.ended) {
                 batch.put_owed(&view, &hold.node, &hold.undo)?;

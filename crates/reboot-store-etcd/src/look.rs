@@ -255,7 +255,7 @@ impl View<'_> {
     }
 
     /// The sessions of pauses that last.
-    fn pauses_alive(&self) -> impl Iterator<Item = SessionId> {
+    pub(crate) fn pauses_alive(&self) -> impl Iterator<Item = SessionId> {
         let prefix = self.keys.sessions(&Pause::keeper());
         let sessions = self.snapshot.under(&prefix);
         let names = sessions.filter_map(|(name, _)| SessionId::new(name).ok());

@@ -262,6 +262,13 @@ impl Group {
         all.filter_map(|stop| stop.session.as_ref())
     }
 
+    /// Before a new epoch ends every lease: the nodes held back on one that is alive stay held
+    /// back until somebody lets them go.
+    pub fn keep_held_back(&mut self, alive: &BTreeSet<SessionId>) {
+        let lasting = self.held_back.values_mut().filter(|it| !it.is_over(alive));
+        lasting.for_each(Pause::outlast_its_lease);
+    }
+
     /// Epoch and generation: what an agent must never see fall.
     pub fn mark(&self) -> (u64, u64) {
         (self.epoch, self.generation)

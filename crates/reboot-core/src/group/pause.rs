@@ -37,6 +37,16 @@ impl Pause {
         session.is_some_and(|session| !alive.contains(session))
     }
 
+    /// It has no end any more, where it stood on a lease: a new epoch ends every lease, and
+    /// nobody knows how much of its time was left.
+    pub fn outlast_its_lease(&mut self) {
+        if self.session.take().is_none() {
+            return;
+        }
+        let until = self.until.take().unwrap_or_default();
+        self.reason += &format!(" (its end {until} was lost in a restore: end it by hand)");
+    }
+
     /// Who paused `what`, until when, and why.
     pub fn words(&self, what: &str) -> String {
         let until = self.until.as_ref();

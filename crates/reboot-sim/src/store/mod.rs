@@ -218,12 +218,14 @@ impl Store {
             leases: BTreeMap::new(),
             ..backup.clone()
         };
+        let alive = backup.alive();
         for (name, slots) in &mut self.groups {
             slots.line = Line::default();
             if let Some(group) = &mut slots.group {
                 let newest = epochs.get(name).copied().unwrap_or(group.epoch);
                 group.epoch = newest.max(group.epoch) + 1;
                 group.holds.retain(|hold| hold.phase.is_durable());
+                group.keep_held_back(&alive);
                 group.pause = Some(pause.clone());
             }
         }

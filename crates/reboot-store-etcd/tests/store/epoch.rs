@@ -1,9 +1,9 @@
 //! An etcd that was put back from a copy: a new epoch, in which nobody acts before an operator
 //! has said who is down.
 
-use crate::bench::Bench;
-use reboot_core::group::{Pause, Phase, Refusal};
-use reboot_core::id::GroupName;
+use crate::bench::{Bench, request, session_of};
+use reboot_core::group::{Action, Identity, Pause, Phase, Refusal};
+use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Write};
 use reboot_lab::{Etcd, LabOptions};
 use reboot_store::Store;
@@ -104,6 +104,53 @@ async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
         .await
         .unwrap();
     assert_eq!(begun.epoch, 3);
+}
+
+/// Nobody knows how much of the time was left, so nobody is let go by it.
+#[tokio::test]
+async fn a_new_epoch_keeps_who_is_held_back_and_the_fleets_pause_and_ends_neither() {
+    let bench = Bench::new().await;
+    bench.set_max(1).await;
+    let session = session_of("keeper");
+    let identity = Identity {
+        node: Pause::keeper(),
+        ..bench.identity("keeper")
+    };
+    let open = Write::OpenSession {
+        session: session.clone(),
+        identity,
+        ttl_ms: 600_000,
+    };
+    bench.store.write(open).await.unwrap();
+    let stop = Pause {
+        by: "ann".to_owned(),
+        reason: "its disk".to_owned(),
+        until: Some("2026-12-24T06:00:00Z".to_owned()),
+        session: Some(session),
+    };
+    let node = NodeName::new("two").unwrap();
+    let hold_back = Action::HoldBack {
+        node: node.clone(),
+        stop: stop.clone(),
+    };
+    bench.ask(request(hold_back)).await.unwrap();
+    let now = "2026-01-01T00:00:00Z";
+    let write = Write::pause_fleet(Some(stop.clone()), "ann", now);
+    bench.store.write(write).await.unwrap();
+    let of_group = Pause {
+        until: None,
+        session: None,
+        ..stop
+    };
+    bench.store.begin_epoch(&of_group, now).await.unwrap();
+    bench.end_session("keeper").await;
+    let look = bench.store.look().await.unwrap();
+    let kept = look.pause.unwrap();
+    assert_eq!((&kept.until, &kept.session), (&None, &None));
+    let told = "its disk (its end 2026-12-24T06:00:00Z was lost in a restore: end it by hand)";
+    assert_eq!(kept.reason, told);
+    let group = &look.groups[&GroupName::default()].group;
+    assert_eq!(group.held_back[&node], kept);
 }
 
 #[tokio::test]

@@ -2,13 +2,15 @@
 
 use super::backup::{copy, refuse_unsound};
 use super::check::{Report, check};
-use crate::embedded::change::{Change, Fault, column};
+use crate::embedded::change::{Change, Fault, column, from_json, to_json};
 use crate::embedded::error::StoreError;
+use crate::embedded::facts::name_of;
 use crate::embedded::file::{self, FileIdentity, Lock, beside};
 use crate::embedded::worker::error_of;
 use reboot_core::group::{Action, Facts, Pause, Request, apply};
-use reboot_core::id::{GroupName, RequestId};
+use reboot_core::id::{GroupName, RequestId, SessionId};
 use rusqlite::{Connection, params};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Who restores, and why; recorded.
@@ -93,6 +95,8 @@ fn rewrite_tables(conn: &Connection, next: &Marks, why: &Why) -> Result<Restored
     // No boot has this id: leases and timers run in full from the first open on.
     let sql = "UPDATE meta SET epoch = ?1, revision = ?2, boot_id = ''";
     conn.execute(sql, params![column(next.epoch), column(next.revision)])?;
+    let alive = sessions(conn)?;
+    keep_pause_of_fleet(conn, &alive)?;
     conn.execute_batch("DELETE FROM sessions; DELETE FROM tickets;")?;
     let mut restored = Restored {
         epoch: next.epoch,
@@ -101,7 +105,7 @@ fn rewrite_tables(conn: &Connection, next: &Marks, why: &Why) -> Result<Restored
         kept: None,
     };
     for name in group_names(conn)? {
-        restored.dropped_claims += pause(conn, &name, next, why)?;
+        restored.dropped_claims += pause(conn, &name, next, why, &alive)?;
         restored.paused.push(name);
     }
     Ok(restored)
@@ -110,18 +114,48 @@ fn rewrite_tables(conn: &Connection, next: &Marks, why: &Why) -> Result<Restored
 fn group_names(conn: &Connection) -> Result<Vec<GroupName>, Fault> {
     let mut statement = conn.prepare("SELECT name FROM groups ORDER BY name")?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-    let name = |text| crate::embedded::facts::name_of("a group", text, GroupName::new);
+    let name = |text| name_of("a group", text, GroupName::new);
     rows.map(|row| name(row?)).collect()
 }
 
+/// The leases that the backup knows.
+fn sessions(conn: &Connection) -> Result<BTreeSet<SessionId>, Fault> {
+    let mut statement = conn.prepare("SELECT session FROM sessions")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let name = |text| name_of("a session", text, SessionId::new);
+    rows.map(|row| name(row?)).collect()
+}
+
+/// A pause of the fleet with an end lasts on, without one.
+fn keep_pause_of_fleet(conn: &Connection, alive: &BTreeSet<SessionId>) -> Result<(), Fault> {
+    let sql = "SELECT pause FROM meta";
+    let text: Option<String> = conn.query_row(sql, [], |row| row.get(0))?;
+    let Some(text) = text else {
+        return Ok(());
+    };
+    let mut pause: Pause = from_json("the fleet's pause", &text)?;
+    if !pause.is_over(alive) {
+        pause.outlast_its_lease();
+        conn.execute("UPDATE meta SET pause = ?1", [to_json(&pause)?])?;
+    }
+    Ok(())
+}
+
 /// Pauses a group by the rules, which also take away its claims: no lease is alive.
-fn pause(conn: &Connection, name: &GroupName, next: &Marks, why: &Why) -> Result<usize, Fault> {
+fn pause(
+    conn: &Connection,
+    name: &GroupName,
+    next: &Marks,
+    why: &Why,
+    alive: &BTreeSet<SessionId>,
+) -> Result<usize, Fault> {
     let mut change = Change::new(conn, 0, 0);
     let Some(mut group) = change.group(name)? else {
         return Ok(0);
     };
     let before = group.holds.len();
     group.epoch = next.epoch;
+    group.keep_held_back(alive);
     let request = Request {
         id: RequestId::new(format!("restore-{}", next.epoch))
             .map_err(|error| Fault::Broken(error.to_string()))?,

@@ -4,7 +4,8 @@ use super::child::{Process, Work};
 use super::harness::Shared;
 use crate::conformance::kit::{Agent, Fleetful, LONG_MS, pause, refusal};
 use crate::embedded::maintenance::{Why, backup, check, dump, restore};
-use reboot_core::group::{Action, Refusal};
+use reboot_core::group::{Action, Pause, Refusal};
+use reboot_core::id::NodeName;
 use reboot_core::undo::Undo;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -190,6 +191,46 @@ async fn a_restore_starts_an_epoch_and_waits_for_an_operator() {
     let by = "operator".to_owned();
     fleet.operate(Action::Resume { by }).await.unwrap();
     assert_eq!(three.claim().await, 3);
+}
+
+/// Nobody knows how much of the time was left, so nobody is let go by it.
+#[tokio::test]
+async fn a_restore_keeps_who_is_held_back_and_the_fleets_pause_and_ends_neither() {
+    let place = place();
+    let shared = Shared::open(&place.path);
+    let fleet = Fleetful::new(&shared, 2);
+    let one = fleet.agent("one").await;
+    one.claim().await;
+    let keeper = fleet.agent(Pause::keeper().as_str()).await;
+    let stop = Pause {
+        until: Some("2026-12-24T06:00:00Z".to_owned()),
+        session: Some(keeper.session.clone()),
+        ..pause()
+    };
+    let node = NodeName::new("three").unwrap();
+    let hold_back = Action::HoldBack {
+        node: node.clone(),
+        stop: stop.clone(),
+    };
+    fleet.operate(hold_back).await.unwrap();
+    fleet.pause_fleet(Some(stop)).await;
+    backup(&place.path, &place.copy).unwrap();
+    drop((one, keeper, fleet));
+    drop(shared);
+    restore(&place.copy, &place.path, &why()).unwrap();
+    let shared = Shared::open(&place.path);
+    let fleet = Fleetful::new(&shared, 2);
+    let kept = fleet.look().await.pause.unwrap();
+    assert_eq!((&kept.until, &kept.session), (&None, &None));
+    let told = "look first (its end 2026-12-24T06:00:00Z was lost in a restore: end it by hand)";
+    assert_eq!(kept.reason, told);
+    assert_eq!(fleet.record().await.held_back[&node], kept);
+    fleet.pause_fleet(None).await;
+    let by = "operator".to_owned();
+    fleet.operate(Action::Resume { by }).await.unwrap();
+    let refused = refusal(fleet.agent("three").await.try_claim().await);
+    assert!(matches!(refused, Refusal::HeldBack { .. }), "{refused}");
+    fleet.agent("four").await.claim().await;
 }
 
 async fn one_claim(path: &Path) {
