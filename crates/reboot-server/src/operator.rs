@@ -14,6 +14,7 @@ use reboot_core::group::{Action, Identity, Pause, Reply, Request};
 use reboot_core::id::{BadName, GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The longest reason, in characters.
@@ -108,7 +109,8 @@ impl Operator {
         Ok(())
     }
 
-    /// Holds one node of a group back; with an end it stands on a lease as a pause does.
+    /// Holds one node of a group back; with an end it stands on a lease as a pause does. What a
+    /// client calls itself stands for its node.
     pub(crate) async fn hold_back(
         &self,
         desk: &Desk,
@@ -116,20 +118,24 @@ impl Operator {
         why: String,
         until: Option<String>,
     ) -> Result<(), BadWish> {
+        let node = desk.settings().node_meant(&node);
         let stop = self.stop(desk, why, until).await?;
         let action = Action::HoldBack { node, stop };
         self.ask(desk, group, action).await.map(drop)
     }
 
-    /// Holds it back no longer.
+    /// Holds it back no longer, under whatever name it was held back.
     pub(crate) async fn let_go(
         &self,
         desk: &Desk,
         (group, node): (GroupName, NodeName),
     ) -> Result<(), BadWish> {
-        let by = self.by();
-        let action = Action::LetGo { node, by };
-        self.ask(desk, group, action).await.map(drop)
+        for node in BTreeSet::from([desk.settings().node_meant(&node), node]) {
+            let by = self.by();
+            let action = Action::LetGo { node, by };
+            self.ask(desk, group.clone(), action).await?;
+        }
+        Ok(())
     }
 
     /// A stop in this operator's name; with an end, on a lease that nobody renews.

@@ -142,6 +142,16 @@ impl ServerSettings {
         self.node_names.get(id).unwrap_or(id).clone()
     }
 
+    /// The node that an operator means: one that is named so, or else the one that calls itself
+    /// so.
+    pub fn node_meant(&self, name: &NodeName) -> NodeName {
+        let is_a_node = self.node_names.values().any(|node| node == name);
+        match is_a_node {
+            true => name.clone(),
+            false => self.node_of(name),
+        }
+    }
+
     /// The rules of a group; `None` when it is not known here.
     pub fn rules_of(&self, group: &GroupName) -> Option<&GroupRules> {
         self.groups.get(group).or(self.open_groups.as_ref())
@@ -151,6 +161,16 @@ impl ServerSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_a_nodes_means_that_node() {
+        let node = |name: &str| NodeName::new(name).unwrap();
+        let mut settings = ServerSettings::of_group(GroupName::default(), GroupRules::of_max(1));
+        settings.node_names = BTreeMap::from([(node("a"), node("b")), (node("b"), node("c"))]);
+        for (name, meant) in [("a", "b"), ("b", "b"), ("c", "c"), ("d", "d")] {
+            assert_eq!(settings.node_meant(&node(name)), node(meant), "{name}");
+        }
+    }
 
     #[test]
     fn a_base_path_is_a_plain_path() {

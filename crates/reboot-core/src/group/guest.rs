@@ -140,6 +140,11 @@ fn refuse_guest(group: &Group, guest: &Guest, facts: &Facts) -> Result<(), Refus
     refuse_elsewhere(&guest.node, facts)?;
     refuse_pause(group, facts)?;
     refuse_held_back(group, &guest.node)?;
+    // Whoever held it back may have known it by what it calls itself.
+    let own_name = guest.id.as_ref().map(|id| NodeName::new(id.as_str()));
+    if let Some(Ok(own_name)) = own_name {
+        refuse_held_back(group, &own_name)?;
+    }
     refuse_full(group, facts)?;
     refuse_unfenced(group, guest.interval_secs)?;
     refuse_too_soon(&guest.node, facts, guest.max_reboots_per_day)

@@ -1,7 +1,8 @@
 //! A node that an operator keeps from rebooting.
 
 use super::kit::*;
-use reboot_core::group::{Action, Group, HELD_BACK_MAX, Pause, Phase, Side, Way, apply};
+use reboot_core::group::{Action, Group, Guest, HELD_BACK_MAX, Pause, Phase, Side, Way, apply};
+use reboot_core::id::MachineId;
 use std::collections::BTreeSet;
 
 fn stop() -> Pause {
@@ -56,6 +57,28 @@ fn it_gets_no_slot_and_others_do() {
             .hold_of(&node("a"))
             .is_some()
     );
+}
+
+#[test]
+fn a_guest_is_held_back_by_either_of_its_names() {
+    let admit = |id: Option<&str>| {
+        Action::Admit(Guest {
+            node: node("web-1"),
+            id: id.map(|id| MachineId::new(id).unwrap()),
+            protocol: "fleetlock".to_owned(),
+            interval_secs: 0,
+            max_reboots_per_day: 3,
+            deadline_secs: 600,
+        })
+    };
+    for name in ["web-1", "978a225b"] {
+        let group = granted(&empty(1), hold_back(name, stop())).group;
+        let words = [format!("ann holds {name} back")];
+        let guest = admit(Some("978a225b"));
+        refused(&group, guest, &facts(), "held_back", &[&words[0]]);
+    }
+    let others = granted(&empty(1), hold_back("978a225b", stop())).group;
+    assert_eq!(granted(&others, admit(None)).group.holds.len(), 1);
 }
 
 #[test]

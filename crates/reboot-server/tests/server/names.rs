@@ -84,3 +84,52 @@ async fn the_lock_api_knows_the_names_too() {
     assert_eq!(house.ask(&request).await.status, 200);
     assert_eq!(house.holders().await, [""; 0]);
 }
+
+impl House {
+    async fn operate(&self, node: &str, deed: &str) {
+        let path = format!("/api/v1/groups/default/nodes/{node}/{deed}");
+        let answer = self
+            .ask(&post(&path, "", br#"{"reason":"its disk"}"#))
+            .await;
+        assert_eq!(answer.status, 204, "{answer:?}");
+        self.desk.view().fresh().await.unwrap();
+    }
+
+    async fn held_back(&self) -> Vec<String> {
+        let fleet = self.store.look().await.unwrap();
+        let group = &fleet.groups[&GroupName::default()].group;
+        group.held_back.keys().map(NodeName::to_string).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_held_back_by_either_name_and_let_go_by_either() {
+    let house = House::open(named(1, "web-1")).await;
+    assert_eq!(house.pre_reboot(OTHER).await.status, 200);
+    assert_eq!(house.steady(OTHER).await.status, 200);
+    for (held_by, let_go_by) in [(ID, "web-1"), ("web-1", ID)] {
+        house.operate(held_by, "hold-back").await;
+        assert_eq!(house.held_back().await, ["web-1"]);
+        let refused = house.pre_reboot(ID).await;
+        assert_eq!((refused.status, refused.kind().as_str()), (423, "paused"));
+        house.operate(let_go_by, "let-go").await;
+        assert_eq!(house.held_back().await, [""; 0]);
+        assert_eq!(house.pre_reboot(ID).await.status, 200);
+        assert_eq!(house.steady(ID).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_client_stays_held_back_when_its_node_gets_a_name() {
+    let house = House::open(of_max(1)).await;
+    assert_eq!(house.pre_reboot(OTHER).await.status, 200);
+    assert_eq!(house.steady(OTHER).await.status, 200);
+    house.operate(ID, "hold-back").await;
+    assert_eq!(house.held_back().await, [ID]);
+    house.desk.reload(named(1, "web-1"));
+    let refused = house.pre_reboot(ID).await;
+    assert_eq!((refused.status, refused.kind().as_str()), (423, "paused"));
+    house.operate(ID, "let-go").await;
+    assert_eq!(house.held_back().await, [""; 0]);
+    assert_eq!(house.pre_reboot(ID).await.status, 200);
+}
