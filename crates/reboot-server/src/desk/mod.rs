@@ -111,7 +111,8 @@ impl Desk {
         settings.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Goes by these settings from now on; listener and prefix stay as they were.
+    /// Goes by these settings from now on, for those who wait too; listener and prefix stay as
+    /// they were.
     pub fn reload(&self, settings: ServerSettings) {
         let mut place = self
             .settings
@@ -121,6 +122,9 @@ impl Desk {
         drop(place);
         self.unreconciled.store(true, Ordering::SeqCst);
         self.reloaded.notify_one();
+        for Waiting { group, count, .. } in self.room.waiting() {
+            self.room.wake(&group, count);
+        }
     }
 
     /// Ends every wait, with an answer that says why.
@@ -173,14 +177,15 @@ impl Desk {
     }
 
     async fn admit_or_wait(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
-        let settings = self.settings();
-        let Some(rules) = settings.rules_of(&wish.group) else {
-            return Err(unknown_group(&wish.group));
-        };
         let call = self.callers.enter(&wish.id);
-        let until = deadline(wish.wait, rules);
+        let start = Instant::now();
         let mut place = None;
         loop {
+            let settings = self.settings();
+            let Some(rules) = settings.rules_of(&wish.group) else {
+                return Err(unknown_group(&wish.group));
+            };
+            let until = deadline(wish.wait, rules, start);
             // Boxed: whoever waits keeps no room for it.
             let attempt = Box::pin(self.attempt(wish, rules, &call, place.as_ref()));
             let obstacle = match attempt.await {
@@ -192,6 +197,11 @@ impl Desk {
                 return Err(obstacle.refused);
             }
             let place = place.get_or_insert_with(|| self.room.join(&wish.group));
+            // Who joined after a reload's call was not called.
+            if !Arc::ptr_eq(&settings, &self.settings()) {
+                continue;
+            }
+            drop(settings);
             let look_again = obstacle.look_again.unwrap_or(WAIT_LOOK).min(WAIT_LOOK);
             tokio::select! {
                 () = place.called() => {}
@@ -394,10 +404,10 @@ fn is_of_no_group(answer: &Result<Written, Trouble>) -> bool {
     )
 }
 
-fn deadline(wait: Wait, rules: &GroupRules) -> Option<Instant> {
+fn deadline(wait: Wait, rules: &GroupRules, start: Instant) -> Option<Instant> {
     match wait {
-        Wait::Never => Some(Instant::now()),
-        Wait::AsConfigured => Some(Instant::now() + Duration::from_secs(rules.wait_secs)),
+        Wait::Never => Some(start),
+        Wait::AsConfigured => Some(start + Duration::from_secs(rules.wait_secs)),
         Wait::Forever => None,
     }
 }

@@ -79,6 +79,44 @@ async fn a_closed_window_admits_nobody_and_releases_all_the_same() {
 }
 
 #[tokio::test]
+async fn whoever_waits_is_judged_by_the_rules_of_now() {
+    let house = House::open(with(|rules| rules.wait_secs = 3600)).await;
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+    let mut line = house.waiting("b").await;
+    house.desk.reload(with(|rules| {
+        rules.wait_secs = 3600;
+        rules.windows.deny = vec![always()];
+    }));
+    assert_eq!(house.steady("a").await.status, 200);
+    house
+        .desk
+        .reload(with(|rules| rules.windows.deny = vec![always()]));
+    let answer = line.answer().await.unwrap();
+    let kind = answer.kind();
+    assert_eq!((answer.status, kind.as_str()), (423, "window_closed"));
+    assert_eq!(house.holders().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_reload_is_told_to_those_who_wait_though_no_slot_is_free() {
+    let house = House::open(with(|rules| rules.wait_secs = 3600)).await;
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+    let mut lines = [house.waiting("b").await, house.waiting("c").await];
+    house.desk.reload(of_max(1));
+    for line in &mut lines {
+        let answer = line.answer().await.unwrap();
+        assert_eq!((answer.status, answer.kind().as_str()), (423, "lock_held"));
+    }
+    house.desk.reload(with(|rules| rules.wait_secs = 3600));
+    let mut line = house.waiting("b").await;
+    let mut without = of_max(1);
+    without.groups.clear();
+    house.desk.reload(without);
+    let answer = line.answer().await.unwrap();
+    assert_eq!(answer.kind(), "unknown_group");
+}
+
+#[tokio::test]
 async fn a_cooldown_follows_each_admission() {
     let house = House::open(with(|rules| rules.interval_secs = 3600)).await;
     assert_eq!(house.pre_reboot("a").await.status, 200);
