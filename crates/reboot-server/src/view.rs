@@ -83,6 +83,16 @@ impl View {
         self.seen.borrow().clone()
     }
 
+    /// The newest look that can be had, however old: one that shows everything this server has
+    /// answered, if the store still shows it.
+    pub async fn last_known(&self) -> Seen {
+        let newest = self.newest()?;
+        if !self.is_current(&newest) {
+            drop(self.fresh().await);
+        }
+        self.newest()
+    }
+
     /// Every look from now on.
     pub fn looks(&self) -> watch::Receiver<Seen> {
         self.seen.subscribe()
@@ -97,6 +107,17 @@ impl View {
             Ok(sight) if sight.began.age() < AGE_MAX => Ok(sight),
             Ok(_) => self.fresh().await,
             Err(trouble) => Err(lost(trouble)),
+        }
+    }
+
+    /// A look young enough to judge by that shows everything this server has answered.
+    ///
+    /// # Errors
+    /// `store_unavailable` when the store does not answer.
+    pub async fn current(&self) -> Result<Sight, Refused> {
+        match self.recent().await? {
+            sight if self.is_current(&sight) => Ok(sight),
+            _ => self.fresh().await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What an operator does. All of it is recorded with who and from where.
 
 use super::error::Problem;
-use super::reads::{no_group, no_node};
+use super::reads::{look, no_group, no_node};
 use super::shape::{MaxChanged, MaxWish, PauseWish, UnlockWish};
 use crate::desk::Desk;
 use crate::operator::Operator;
@@ -225,7 +225,7 @@ async fn read<T: DeserializeOwned>(desk: &Desk, body: Body) -> Result<T, Problem
 }
 
 async fn known(desk: &Desk, group: &GroupName) -> Result<(), Problem> {
-    let fleet = desk.view().recent().await?.fleet;
+    let fleet = look(desk).await?;
     let is_known = fleet.groups.contains_key(group);
     is_known.then_some(()).ok_or_else(|| no_group(group))
 }

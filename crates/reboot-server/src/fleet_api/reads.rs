@@ -27,8 +27,8 @@ pub(super) struct Newest {
     limit: Option<usize>,
 }
 
-async fn look(desk: &Desk) -> Result<Arc<Fleet>, Problem> {
-    Ok(desk.view().recent().await?.fleet)
+pub(super) async fn look(desk: &Desk) -> Result<Arc<Fleet>, Problem> {
+    Ok(desk.view().current().await?.fleet)
 }
 
 /// The whole fleet

@@ -115,7 +115,7 @@ impl Board {
     /// What the newest look shows. A store that is away is an alarm, not an error.
     pub(super) async fn of(desk: &Desk, now: Timestamp) -> Self {
         let store = desk.view().describe();
-        let fleet = match desk.view().newest() {
+        let fleet = match desk.view().last_known().await {
             Ok(sight) => sight.fleet,
             Err(trouble) => return Self::without(store, &trouble.to_string(), now),
         };
