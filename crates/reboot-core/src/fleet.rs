@@ -2,7 +2,7 @@
 //! `status` prints.
 
 use crate::boot::BootIdentity;
-use crate::group::{Cooldown, Facts, Group, Hold, Pause, Phase, Presence};
+use crate::group::{Cooldown, Facts, Group, Hold, Pause, Phase, Presence, Refusal};
 use crate::id::{GroupName, Instance, MachineId, NodeName, SessionId};
 use crate::line::Line;
 use crate::policy::{Peer, Standing};
@@ -126,6 +126,23 @@ impl Fleet {
         self.groups
             .iter()
             .filter_map(move |(name, entry)| Some((name, entry.group.hold_of(node)?)))
+    }
+
+    /// A group that nobody has made yet, as its first claim would make it, with so many slots.
+    ///
+    /// # Errors
+    /// When no claim could make it: nodes say that they hold in it, or `max` is too large.
+    pub fn unmade(&self, name: &GroupName, max: u32) -> Result<GroupEntry, Refusal> {
+        let records = self.nodes.values().map(|entry| &entry.record);
+        let claiming = records.filter(|record| record.group == *name && record.hold.is_some());
+        let claiming: Vec<NodeName> = claiming.map(|record| record.node.clone()).collect();
+        Ok(GroupEntry {
+            group: Group::create(max, 0, &claiming)?,
+            line: Line::default(),
+            cooldown: None,
+            within_deadline: BTreeSet::new(),
+            foreign: Vec::new(),
+        })
     }
 
     /// What a broken hold left to be undone on a node.

@@ -123,6 +123,15 @@ pub enum Trouble {
 // === impl Write ===
 
 impl Write {
+    /// Opens the lease that a stop with an end stands on, and that nobody renews.
+    pub fn open_timer(session: SessionId, ttl_ms: u64) -> Self {
+        Self::OpenSession {
+            session,
+            identity: Pause::keeper_identity(),
+            ttl_ms,
+        }
+    }
+
     /// Pauses the fleet, or lets it go on with `None`; `at` is RFC 3339.
     pub fn pause_fleet(pause: Option<Pause>, by: impl Into<String>, at: impl Into<String>) -> Self {
         Self::PauseFleet {

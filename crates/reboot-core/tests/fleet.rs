@@ -146,3 +146,16 @@ fn as_it_is_a_claim_changes_nothing() {
     let standings = Vec::from_iter(of_c.iter().map(|peer| &peer.standing));
     assert_eq!(standings, [&Standing::Down, &Standing::Healthy]);
 }
+
+#[test]
+fn a_group_that_nobody_made_is_shown_as_its_first_claim_would_make_it() {
+    let mut fleet = Fleet::default();
+    let entry_of = |fleet: &Fleet| fleet.unmade(&GroupName::default(), 2);
+    let unmade = entry_of(&fleet).unwrap();
+    assert_eq!((unmade.group.max, unmade.free()), (2, 2));
+    let mut holder = entry("a", true);
+    holder.record.hold = Some(1);
+    fleet.nodes.insert(node("a"), holder);
+    let lost = entry_of(&fleet).unwrap_err();
+    assert_eq!(lost.kind(), "group_lost");
+}

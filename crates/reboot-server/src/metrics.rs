@@ -9,10 +9,11 @@ use axum::extract::State;
 use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use reboot_core::fleet::Fleet;
+use reboot_core::fleet::{Fleet, GroupEntry};
 use reboot_core::group::Phase;
 use reboot_core::id::GroupName;
 use reboot_core::policy::Standing;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +69,9 @@ struct Latency {
     micros: AtomicU64,
 }
 
+/// The groups that are told of.
+type Groups<'a> = BTreeMap<&'a GroupName, Cow<'a, GroupEntry>>;
+
 /// Text in the making.
 #[derive(Default)]
 struct Page(String);
@@ -88,8 +92,11 @@ fn page(desk: &Desk) -> String {
     let up = [(String::new(), f64::from(u8::from(newest.is_ok())))];
     page.family("clusterrebootd_server_store_up", "gauge", help, up);
     if let Ok(sight) = newest {
-        page.groups(desk, &sight.fleet);
-        page.tickets(&sight.fleet);
+        let settings = desk.settings();
+        let groups = settings.groups_of(&sight.fleet);
+        page.groups(&groups, &sight.fleet);
+        page.holds(&groups);
+        page.tickets(&groups);
         page.nodes(&sight.fleet);
     }
     page.waiting(&desk.waiting());
@@ -246,17 +253,12 @@ impl Page {
         }
     }
 
-    fn groups(&mut self, desk: &Desk, fleet: &Fleet) {
-        let settings = desk.settings();
-        // A group that nobody was admitted to yet has no record, and nobody in it.
-        let unused = settings.groups.keys();
-        let unused = unused.filter(|name| !fleet.groups.contains_key(name));
-        let unused: Vec<&GroupName> = unused.collect();
-        let nothing = || unused.iter().map(|name| (group_label(name.as_str()), 0.0));
-        let each = |figure: &dyn Fn(&reboot_core::fleet::GroupEntry) -> f64| {
-            let one = |(name, entry): (&GroupName, _)| (group_label(name.as_str()), figure(entry));
-            let known: Vec<(String, f64)> = fleet.groups.iter().map(one).collect();
-            known.into_iter().chain(nothing())
+    fn groups(&mut self, groups: &Groups<'_>, fleet: &Fleet) {
+        let each = |figure: &dyn Fn(&GroupEntry) -> f64| {
+            let one = |(name, entry): (&&GroupName, &Cow<'_, GroupEntry>)| {
+                (group_label(name.as_str()), figure(entry))
+            };
+            groups.iter().map(one).collect::<Vec<(String, f64)>>()
         };
         let held = |is: bool| f64::from(u8::from(is));
         let (name, help) = (
@@ -276,25 +278,18 @@ impl Page {
             holds.filter(|hold| it.is_overdue(hold)).count() as f64
         });
         self.family(name, "gauge", help, overdue);
-        let is_paused = |it: &reboot_core::fleet::GroupEntry| {
-            held(fleet.pause.is_some() || it.group.pause.is_some())
-        };
+        let is_paused = |it: &GroupEntry| held(fleet.pause.is_some() || it.group.pause.is_some());
         let (name, help) = (
             "clusterrebootd_server_paused",
             "1 while the group or the fleet is paused",
         );
-        let known = fleet.groups.iter();
-        let known = known.map(|(name, it)| (group_label(name.as_str()), is_paused(it)));
-        self.family(name, "gauge", help, known);
-        let slots = fleet.groups.iter();
-        let slots = slots.map(|(name, it)| (group_label(name.as_str()), f64::from(it.group.max)));
+        self.family(name, "gauge", help, each(&is_paused));
         let (name, help) = ("clusterrebootd_server_slots", "Slots of a group");
-        self.family(name, "gauge", help, slots);
-        self.holds(fleet);
+        self.family(name, "gauge", help, each(&|it| f64::from(it.group.max)));
     }
 
-    fn holds(&mut self, fleet: &Fleet) {
-        let holds = fleet.groups.iter().flat_map(|(name, entry)| {
+    fn holds(&mut self, groups: &Groups<'_>) {
+        let holds = groups.iter().flat_map(|(name, entry)| {
             PHASES.iter().map(move |phase| {
                 let holds = entry.group.holds.iter();
                 let count = holds.filter(|hold| hold.phase == *phase).count();
@@ -306,14 +301,14 @@ impl Page {
         self.family(name, "gauge", help, holds);
     }
 
-    fn tickets(&mut self, fleet: &Fleet) {
-        let one = |(name, entry): (&GroupName, &reboot_core::fleet::GroupEntry)| {
+    fn tickets(&mut self, groups: &Groups<'_>) {
+        let one = |(name, entry): (&&GroupName, &Cow<'_, GroupEntry>)| {
             let count = entry.line.tickets().len();
             (group_label(name.as_str()), count as f64)
         };
         let name = "clusterrebootd_server_tickets";
         let help = "Daemons that wait in the line of a group";
-        self.family(name, "gauge", help, fleet.groups.iter().map(one));
+        self.family(name, "gauge", help, groups.iter().map(one));
     }
 
     /// Nodes with a record of their own, by how they count for the others.

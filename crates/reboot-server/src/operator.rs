@@ -9,9 +9,8 @@ use crate::kind::Refused;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use jiff::Timestamp;
-use reboot_core::boot::BootIdentity;
-use reboot_core::group::{Action, Identity, Pause, Reply, Request};
-use reboot_core::id::{BadName, GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
+use reboot_core::group::{Action, Pause, Reply, Request};
+use reboot_core::id::{BadName, GroupName, NodeName, RequestId, SessionId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use std::collections::BTreeSet;
@@ -73,8 +72,8 @@ impl Operator {
         action: Action,
     ) -> Result<Reply, BadWish> {
         let write = Write::Ask {
+            create_with_max: desk.settings().create_with_max(&group),
             group,
-            create_with_max: None,
             request: Request {
                 id: RequestId::new(Uuid::new_v4().to_string())?,
                 at: time_of_day(),
@@ -213,16 +212,7 @@ impl Operator {
             return Err(BadWish::Over(until.to_owned()));
         };
         let session = SessionId::new(format!("pause-{}", Uuid::new_v4()))?;
-        let open = Write::OpenSession {
-            session: session.clone(),
-            identity: Identity {
-                node: Pause::keeper(),
-                machine_id: MachineId::new("operator")?,
-                boot: BootIdentity::of_boot("operator"),
-                instance: Instance::new("operator")?,
-            },
-            ttl_ms,
-        };
+        let open = Write::open_timer(session.clone(), ttl_ms);
         self.commit(desk, open).await?;
         Ok(session)
     }

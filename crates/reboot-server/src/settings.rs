@@ -1,9 +1,11 @@
 //! What a server is told: checked values, without a file and without an environment.
 
 use jiff::tz::TimeZone;
+use reboot_core::fleet::{Fleet, GroupEntry};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::policy::Policies;
 use reboot_core::window::Windows;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -155,6 +157,28 @@ impl ServerSettings {
     /// The rules of a group; `None` when it is not known here.
     pub fn rules_of(&self, group: &GroupName) -> Option<&GroupRules> {
         self.groups.get(group).or(self.open_groups.as_ref())
+    }
+
+    /// Every group of a fleet. Those of the configuration that nobody has made yet are as their
+    /// first claim would make them; one that no claim can make is left out.
+    pub fn groups_of<'a>(
+        &'a self,
+        fleet: &'a Fleet,
+    ) -> BTreeMap<&'a GroupName, Cow<'a, GroupEntry>> {
+        let unmade = self.groups.iter().filter_map(|(name, rules)| {
+            let is_made = fleet.groups.contains_key(name);
+            let entry = (!is_made).then(|| fleet.unmade(name, rules.max).ok())??;
+            Some((name, Cow::Owned(entry)))
+        });
+        let made = fleet.groups.iter();
+        let made = made.map(|(name, entry)| (name, Cow::Borrowed(entry)));
+        made.chain(unmade).collect()
+    }
+
+    /// The slots to make a missing group with, as an operator's change does: only those that the
+    /// configuration names, for the name of any other may be misspelt.
+    pub(crate) fn create_with_max(&self, group: &GroupName) -> Option<u32> {
+        self.groups.get(group).map(|rules| rules.max)
     }
 }
 

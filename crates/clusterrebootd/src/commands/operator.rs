@@ -2,7 +2,7 @@
 
 use super::validate;
 use crate::called::Called;
-use crate::config::{Settings, StoreSettings};
+use crate::config::Settings;
 use crate::console::complain;
 use crate::daemon;
 use crate::exit::ExitCode;
@@ -10,10 +10,9 @@ use crate::report::other_max_text;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
-use reboot_core::boot::BootIdentity;
 use reboot_core::fleet::{Fleet, GroupEntry};
-use reboot_core::group::{Group, Identity, Pause};
-use reboot_core::id::{GroupName, Instance, MachineId, RequestId, SessionId};
+use reboot_core::group::{Group, Pause};
+use reboot_core::id::{GroupName, RequestId, SessionId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use std::io::{BufRead, IsTerminal, Write as _, stderr, stdin};
@@ -37,12 +36,7 @@ pub(super) fn with_settings(
 
 /// Opens the store of a fleet that is there; none is made for a look.
 pub(super) fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
-    let file = match &settings.store {
-        StoreSettings::Embedded { path } => Some(path),
-        StoreSettings::FleetLock(lock) => Some(&lock.path),
-        _ => None,
-    };
-    if let Some(path) = file
+    if let Some(path) = settings.store.own_file()
         && !path.exists()
     {
         bail!(
@@ -144,18 +138,7 @@ async fn open_until(store: &dyn Store, until: &str) -> Result<SessionId> {
         bail!("{until} is over: name a time to come");
     };
     let session = SessionId::new(format!("pause-{}", request_id()?))?;
-    let identity = Identity {
-        node: Pause::keeper(),
-        machine_id: MachineId::new("operator")?,
-        boot: BootIdentity::of_boot("operator"),
-        instance: Instance::new("operator")?,
-    };
-    let open = Write::OpenSession {
-        session: session.clone(),
-        identity,
-        ttl_ms,
-    };
-    commit(store, open).await?;
+    commit(store, Write::open_timer(session.clone(), ttl_ms)).await?;
     Ok(session)
 }
 

@@ -1,7 +1,7 @@
 //! The checked settings of a node daemon: every default filled in, every rule held.
 
 use reboot_core::id::{GroupName, NodeName};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a node daemon is told. Times are whole seconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +171,19 @@ pub enum StoreSettings {
     Server(ServerSettings),
     /// A FleetLock server's slot before a store of the node's own.
     FleetLock(FleetLockSettings),
+}
+
+// === impl StoreSettings ===
+
+impl StoreSettings {
+    /// The file of an embedded store, where this machine keeps one.
+    pub fn own_file(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded { path } => Some(path),
+            Self::FleetLock(lock) => Some(&lock.path),
+            Self::Etcd(_) | Self::Kubernetes { .. } | Self::Server(_) => None,
+        }
+    }
 }
 
 /// A FleetLock server's slot before a store of the node's own.

@@ -111,22 +111,10 @@ fn nested_etcd(fields: &mut Fields<'_>) -> Option<EtcdSettings> {
 
 /// A user and the file with the password: both or neither.
 fn credentials(fields: &mut Fields<'_>, section: &str) -> Option<(String, PathBuf)> {
-    let (user_key, file_key) = (
-        format!("{section}.username"),
-        format!("{section}.password_file"),
-    );
-    match (fields.text(&user_key), fields.path(&file_key)) {
-        (Some(user), Some(file)) => Some((user, file)),
-        (None, None) => None,
-        (Some(_), None) => {
-            fields.complain(&[&file_key], "is missing beside username", "add it");
-            None
-        }
-        (None, Some(_)) => {
-            fields.complain(&[&user_key], "is missing beside password_file", "add it");
-            None
-        }
-    }
+    let names = ["username", "password_file"];
+    let user = fields.text(&format!("{section}.{}", names[0]));
+    let file = fields.path(&format!("{section}.{}", names[1]));
+    both(fields, section, names, (user, file), "add it")
 }
 
 fn tls(fields: &mut Fields<'_>, section: &str) -> Option<TlsSettings> {
@@ -143,30 +131,35 @@ fn tls(fields: &mut Fields<'_>, section: &str) -> Option<TlsSettings> {
 
 /// A certificate and its key: both or neither.
 pub(super) fn identity(fields: &mut Fields<'_>, section: &str) -> Option<(PathBuf, PathBuf)> {
-    let (cert_key, key_key) = (
-        format!("{section}.cert_file"),
-        format!("{section}.key_file"),
-    );
-    match (fields.path(&cert_key), fields.path(&key_key)) {
-        (Some(cert), Some(key)) => Some((cert, key)),
-        (None, None) => None,
-        (Some(_), None) => {
-            fields.complain(
-                &[&key_key],
-                "is missing beside cert_file",
-                "add it, or remove both",
-            );
-            None
-        }
-        (None, Some(_)) => {
-            fields.complain(
-                &[&cert_key],
-                "is missing beside key_file",
-                "add it, or remove both",
-            );
-            None
-        }
-    }
+    let names = ["cert_file", "key_file"];
+    let files = names.map(|name| fields.path(&format!("{section}.{name}")));
+    let [cert, key] = files;
+    both(
+        fields,
+        section,
+        names,
+        (cert, key),
+        "add it, or remove both",
+    )
+}
+
+/// Two keys of a section that mean something together alone.
+fn both<A, B>(
+    fields: &mut Fields<'_>,
+    section: &str,
+    [first, second]: [&str; 2],
+    given: (Option<A>, Option<B>),
+    remedy: &str,
+) -> Option<(A, B)> {
+    let (missing, there) = match given {
+        (Some(one), Some(other)) => return Some((one, other)),
+        (None, None) => return None,
+        (Some(_), None) => (second, first),
+        (None, Some(_)) => (first, second),
+    };
+    let cause = format!("is missing beside {there}");
+    fields.complain(&[&format!("{section}.{missing}")], &cause, remedy);
+    None
 }
 
 fn server(fields: &mut Fields<'_>) -> Option<ServerSettings> {

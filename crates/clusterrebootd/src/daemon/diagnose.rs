@@ -85,11 +85,11 @@ pub(crate) async fn diagnose(
 
 /// A store that is there but cannot be used is an outcome of the pass, not the end of it.
 fn open_or_report(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
-    match (open_store(settings), settings) {
-        (Err(error), StoreSettings::Embedded { .. } | StoreSettings::FleetLock(_)) => {
+    match open_store(settings) {
+        Err(error) if settings.own_file().is_some() => {
             Ok(Arc::new(Unreachable(format!("{error:#}"))))
         }
-        (opened, _) => opened,
+        opened => opened,
     }
 }
 

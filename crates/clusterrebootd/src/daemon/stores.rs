@@ -12,7 +12,7 @@ use reboot_store::remote::{self, RemoteStore};
 use reboot_store::tls::Tls;
 use reboot_store_etcd::client::{self, Client};
 use reboot_store_etcd::{EtcdStore, Layout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Opens the store for the daemon of a node: with a FleetLock server, its slot is the daemon's
@@ -80,14 +80,8 @@ pub(crate) fn in_etcd(etcd: &EtcdSettings) -> Result<EtcdStore> {
 
 /// What a server keeps, which is not asked anything yet.
 fn of_server(server: &ServerSettings) -> Result<RemoteStore> {
-    let has_certificates = server.ca_file.is_some() || server.identity.is_some();
-    let tls = has_certificates.then(|| Tls {
-        ca_file: server.ca_file.clone(),
-        identity: server.identity.clone(),
-        insecure_skip_verify: false,
-    });
     let options = remote::Options {
-        tls,
+        tls: certificates(&server.ca_file, &server.identity),
         token_file: server.token_file.clone(),
         ..remote::Options::new(&server.url)
     };
@@ -96,14 +90,8 @@ fn of_server(server: &ServerSettings) -> Result<RemoteStore> {
 
 /// The node's own store behind a FleetLock server, which is not asked anything yet.
 fn behind(lock: &FleetLockSettings) -> Result<FleetLockStore> {
-    let has_certificates = lock.ca_file.is_some() || lock.identity.is_some();
-    let tls = has_certificates.then(|| Tls {
-        ca_file: lock.ca_file.clone(),
-        identity: lock.identity.clone(),
-        insecure_skip_verify: false,
-    });
     let options = remote::Options {
-        tls,
+        tls: certificates(&lock.ca_file, &lock.identity),
         token_file: lock.token_file.clone(),
         password: lock.password.clone(),
         ..remote::Options::new(&lock.url)
@@ -115,6 +103,16 @@ fn behind(lock: &FleetLockSettings) -> Result<FleetLockStore> {
     };
     let store = FleetLockStore::new(embedded(&lock.path)?, &options, &client);
     store.context("the FleetLock server cannot be used")
+}
+
+/// How to check a server of HTTP and who we are to it, where any of it is given.
+fn certificates(ca_file: &Option<PathBuf>, identity: &Option<(PathBuf, PathBuf)>) -> Option<Tls> {
+    let is_given = ca_file.is_some() || identity.is_some();
+    is_given.then(|| Tls {
+        ca_file: ca_file.clone(),
+        identity: identity.clone(),
+        insecure_skip_verify: false,
+    })
 }
 
 fn tls(tls: &TlsSettings) -> client::Tls {

@@ -163,6 +163,7 @@ fn a_server_that_others_reach_says_what_is_missing() {
         text.contains("nothing is encrypted and nobody asked"),
         "{text}"
     );
+    assert!(text.contains("take and free slots"), "{text}");
     let list = config.with_file_name("tokens");
     fs::write(&list, "").unwrap();
     place.configure(&format!("auth: {{tokens_file: {}}}\n", list.display()));

@@ -1,6 +1,6 @@
 //! Start, reload and end.
 
-use super::program::{Place, Program, nowhere};
+use super::program::{Place, nowhere};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -87,27 +87,6 @@ fn a_reload_changes_groups_and_refuses_the_rest() {
         "{refused}"
     );
     assert_eq!(program.client().fleetlock("/v1/pre-reboot", "b"), Some(200));
-}
-
-#[test]
-fn it_warns_where_others_reach_it() {
-    let place = Place::new("");
-    let config = place.config();
-    let args = [
-        "--config",
-        config.to_str().unwrap(),
-        "--listen",
-        "0.0.0.0:0",
-    ];
-    let mut program = Program::start(&args);
-    let warning = program.told("server_warning");
-    assert!(
-        warning["message"]
-            .as_str()
-            .unwrap()
-            .contains("take and free slots"),
-        "{warning}"
-    );
 }
 
 #[test]

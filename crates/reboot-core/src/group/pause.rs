@@ -1,7 +1,8 @@
 //! An operator's stop.
 
-use crate::group::{Facts, Group, HistoryEntry, Refusal};
-use crate::id::{NodeName, SessionId};
+use crate::boot::BootIdentity;
+use crate::group::{Facts, Group, HistoryEntry, Identity, Refusal};
+use crate::id::{BadName, Instance, MachineId, NodeName, SessionId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -28,6 +29,22 @@ impl Pause {
         match NodeName::new("(pause)") {
             Ok(name) => name,
             Err(_) => unreachable!("it is a name"),
+        }
+    }
+
+    /// Who opens those leases: no machine, and none that could be taken for one.
+    pub(crate) fn keeper_identity() -> Identity {
+        let identity = || {
+            Ok::<_, BadName>(Identity {
+                node: Self::keeper(),
+                machine_id: MachineId::new("operator")?,
+                boot: BootIdentity::of_boot("operator"),
+                instance: Instance::new("operator")?,
+            })
+        };
+        match identity() {
+            Ok(identity) => identity,
+            Err(_) => unreachable!("they are names"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What an operator does. All of it is recorded with who and from where.
 
 use super::error::Problem;
-use super::reads::{look, no_group, no_node};
+use super::reads::{known, no_node};
 use super::shape::{MaxChanged, MaxWish, PauseWish, UnlockWish};
 use crate::desk::Desk;
 use crate::operator::Operator;
@@ -222,10 +222,4 @@ async fn read<T: DeserializeOwned>(desk: &Desk, body: Body) -> Result<T, Problem
     serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!("the body is not what the document says: {error}"))
     })
-}
-
-async fn known(desk: &Desk, group: &GroupName) -> Result<(), Problem> {
-    let fleet = look(desk).await?;
-    let is_known = fleet.groups.contains_key(group);
-    is_known.then_some(()).ok_or_else(|| no_group(group))
 }

@@ -37,7 +37,7 @@ pub(super) async fn look(desk: &Desk) -> Result<Arc<Fleet>, Problem> {
     (status = 503, body = Problem, description = "the store does not answer"),
 ))]
 pub(super) async fn fleet(State(desk): State<Arc<Desk>>) -> Result<Json<FleetView>, Problem> {
-    Ok(Json(FleetView::of(&*look(&desk).await?)))
+    Ok(Json(FleetView::of(&*look(&desk).await?, &desk.settings())))
 }
 
 /// Every group
@@ -46,7 +46,7 @@ pub(super) async fn fleet(State(desk): State<Arc<Desk>>) -> Result<Json<FleetVie
     (status = 503, body = Problem, description = "the store does not answer"),
 ))]
 pub(super) async fn groups(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<GroupView>>, Problem> {
-    Ok(Json(group_views(&*look(&desk).await?)))
+    Ok(Json(group_views(&*look(&desk).await?, &desk.settings())))
 }
 
 /// One group
@@ -62,8 +62,9 @@ pub(super) async fn group(
     Path(group): Path<String>,
 ) -> Result<Json<GroupView>, Problem> {
     let group = GroupName::new(group)?;
-    let fleet = look(&desk).await?;
-    let entry = fleet.groups.get(&group).ok_or_else(|| no_group(&group))?;
+    let (fleet, settings) = (look(&desk).await?, desk.settings());
+    let groups = settings.groups_of(&fleet);
+    let entry = groups.get(&group).ok_or_else(|| no_group(&group))?;
     Ok(Json(GroupView::of(&fleet, &group, entry)))
 }
 
@@ -91,9 +92,7 @@ pub(super) async fn history(
         let text = format!("limit is {limit}: ask for 1 to {HISTORY_MAX} lines");
         return Err(Problem::bad_request(text));
     }
-    if !look(&desk).await?.groups.contains_key(&group) {
-        return Err(no_group(&group));
-    }
+    known(&desk, &group).await?;
     let lines = desk.view().history(&group, limit).await?;
     Ok(Json(lines.into_iter().map(HistoryView::from).collect()))
 }
@@ -123,6 +122,13 @@ pub(super) async fn node(
     let fleet = look(&desk).await?;
     let entry = fleet.nodes.get(&node).ok_or_else(|| no_node(&node))?;
     Ok(Json(NodeView::of(&fleet, &node, entry)))
+}
+
+/// Refuses a group that is neither in the store nor in the configuration.
+pub(super) async fn known(desk: &Desk, group: &GroupName) -> Result<(), Problem> {
+    let (fleet, settings) = (look(desk).await?, desk.settings());
+    let is_known = fleet.groups.contains_key(group) || settings.groups.contains_key(group);
+    is_known.then_some(()).ok_or_else(|| no_group(group))
 }
 
 pub(super) fn no_group(group: &GroupName) -> Problem {

@@ -1,5 +1,6 @@
 //! The documents of the fleet API.
 
+use crate::settings::ServerSettings;
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{Cooldown, HistoryEntry, Hold, Pause};
 use reboot_core::id::{GroupName, NodeName};
@@ -179,20 +180,20 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 // === from what the store shows ===
 
 impl FleetView {
-    pub(super) fn of(fleet: &Fleet) -> Self {
+    pub(super) fn of(fleet: &Fleet, settings: &ServerSettings) -> Self {
         Self {
             revision: fleet.revision,
             pause: fleet.pause.as_ref().map(PauseView::of),
-            groups: groups(fleet),
+            groups: groups(fleet, settings),
             nodes: nodes(fleet),
         }
     }
 }
 
-pub(super) fn groups(fleet: &Fleet) -> Vec<GroupView> {
-    let groups = fleet.groups.iter();
+pub(super) fn groups(fleet: &Fleet, settings: &ServerSettings) -> Vec<GroupView> {
+    let groups = settings.groups_of(fleet).into_iter();
     groups
-        .map(|(name, entry)| GroupView::of(fleet, name, entry))
+        .map(|(name, entry)| GroupView::of(fleet, name, &entry))
         .collect()
 }
 

@@ -121,14 +121,15 @@ impl Board {
         };
         let settings = desk.settings();
         let mut groups = Vec::new();
-        for (name, entry) in &fleet.groups {
+        for (name, entry) in &settings.groups_of(&fleet) {
             let lines = desk.view().history(name, HISTORY_MAX).await;
             let lines = lines.unwrap_or_default();
             groups.push(GroupCard::of(name, entry, &fleet, &settings, &lines, now));
         }
         let mut nodes = node_rows(&fleet, now);
         let more_nodes = nodes.len().saturating_sub(ROWS_MAX);
-        let alarms = alarms(&fleet, &nodes);
+        let mut alarms = lost_groups(&fleet, &settings);
+        alarms.extend(self::alarms(&fleet, &nodes));
         nodes.truncate(ROWS_MAX);
         Self {
             revision: fleet.revision,
@@ -305,6 +306,21 @@ fn row(fleet: &Fleet, name: &NodeName, entry: &NodeEntry, now: Timestamp) -> Nod
 }
 
 // === alarms ===
+
+/// Groups of the configuration whose record is gone though somebody holds in them.
+fn lost_groups(fleet: &Fleet, settings: &ServerSettings) -> Vec<Alarm> {
+    let missing = settings.groups.iter();
+    let missing = missing.filter(|(name, _)| !fleet.groups.contains_key(name));
+    let lost = missing.filter_map(|(name, rules)| {
+        let refusal = fleet.unmade(name, rules.max).err()?;
+        Some(Alarm {
+            is_bad: true,
+            what: format!("Group {name} is not there: {refusal}"),
+            remedy: "Nobody of it goes down until it is.".to_owned(),
+        })
+    });
+    lost.collect()
+}
 
 fn alarms(fleet: &Fleet, nodes: &[NodeRow]) -> Vec<Alarm> {
     let mut alarms = Vec::new();

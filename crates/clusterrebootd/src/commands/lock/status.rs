@@ -7,13 +7,12 @@ use crate::commands::paint::{Paint, Tone};
 use crate::commands::table::{seconds, table};
 use crate::console::{complain, print_then};
 use crate::exit::ExitCode;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use reboot_core::fleet::{Fleet, GroupEntry};
-use reboot_core::group::{Group, Hold};
-use reboot_core::id::{GroupName, NodeName};
+use reboot_core::group::Hold;
+use reboot_core::id::GroupName;
 use reboot_core::line::{Line, Ticket};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 
 /// What is to be shown, and how.
 #[derive(Clone, Copy, Debug)]
@@ -73,26 +72,12 @@ impl Desk<'_> {
         let name = self.group();
         let entry = match (fleet.groups.remove(name), self.create_with_max(name)) {
             (Some(entry), _) => entry,
-            (None, Some(max)) => unmade(fleet, name, max)?,
+            (None, Some(max)) => fleet.unmade(name, max)?,
             (None, None) => return known_group(fleet, name),
         };
         fleet.groups = [(name.clone(), entry)].into();
         Ok(())
     }
-}
-
-fn unmade(fleet: &Fleet, name: &GroupName, max: u32) -> Result<GroupEntry> {
-    let records = fleet.nodes.values().map(|entry| &entry.record);
-    let claiming = records.filter(|record| record.group == *name && record.hold.is_some());
-    let claiming: Vec<NodeName> = claiming.map(|record| record.node.clone()).collect();
-    let group = Group::create(max, 0, &claiming).map_err(|refusal| anyhow!("{refusal}"))?;
-    Ok(GroupEntry {
-        group,
-        line: Line::of(Vec::new()),
-        cooldown: None,
-        within_deadline: BTreeSet::new(),
-        foreign: Vec::new(),
-    })
 }
 
 /// May be negative, after a lowering: nobody is evicted.
@@ -257,10 +242,13 @@ impl Desk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reboot_core::id::NodeName;
 
     #[test]
     fn slots_that_other_programs_take_are_shown_as_taken() {
-        let mut entry = unmade(&Fleet::default(), &GroupName::default(), 2).unwrap();
+        let mut entry = Fleet::default()
+            .unmade(&GroupName::default(), 2)
+            .unwrap();
         entry.foreign = vec![NodeName::new("locksmith").unwrap()];
         assert_eq!(
             as_text(&entry),

@@ -4,7 +4,7 @@ use super::durations::{Known, overruled};
 use super::words::listed;
 use crate::cli::PlanArgs;
 use crate::commands::operator::{look, open};
-use crate::config::{Settings, StoreSettings};
+use crate::config::Settings;
 use crate::daemon;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use reboot_core::group::Identity;
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName};
 use reboot_sim::plan::{PlannedNode, Question};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// So many lines of each group's history are read.
 const HISTORY_MAX: usize = 20_000;
@@ -108,9 +109,8 @@ fn identity(node: &NodeName, machine_id: Option<&MachineId>) -> Result<Identity>
 
 /// Looks into the store; `None` when there is none yet, or none that this version can read.
 async fn read(settings: &Settings, rules: &agent::Settings) -> Result<Option<Told>> {
-    match &settings.store {
-        StoreSettings::Embedded { path } if path.exists() => {}
-        _ => return Ok(None),
+    if !settings.store.own_file().is_some_and(Path::exists) {
+        return Ok(None);
     }
     let store = open(settings)?;
     let fleet = look(store.as_ref()).await?;
@@ -123,9 +123,9 @@ async fn read(settings: &Settings, rules: &agent::Settings) -> Result<Option<Tol
 }
 
 fn no_store(settings: &Settings) -> String {
-    match &settings.store {
-        StoreSettings::Embedded { path } => format!("there is no store at {}", path.display()),
-        _ => "this version cannot read the configured store".to_owned(),
+    match settings.store.own_file() {
+        Some(path) => format!("there is no store at {}", path.display()),
+        None => "this version cannot read the configured store".to_owned(),
     }
 }
 
