@@ -6,6 +6,7 @@
 mod ask;
 pub mod client;
 mod commit;
+mod ears;
 mod epoch;
 pub mod keys;
 mod lease;

@@ -74,6 +74,7 @@ impl Part {
             count_only: false,
             limit: 0,
             min_mod_revision: 0,
+            at_revision: 0,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Who waits for what. Each waiter stands behind one other and watches that one's ticket; the
 //! first of the line watches all that may open its way. Nobody else is woken: no herd.
 //!
-//! A watch only wakes. It starts right behind the revision that was looked at, so nothing is
-//! missed; one that is lost, or whose past is compacted, wakes too.
+//! A watch only wakes. It begins when it is set up, and then etcd is asked what happened between
+//! the look and that moment, so nothing is missed: a watch that begins in the past would be told
+//! of it only when etcd gets round to it, every 100 ms. One that is lost wakes too.
 
-use crate::client::{Event, EventKind, WatchEnd, WatchRange};
+use crate::client::WatchEnd;
+use crate::ears::{Ear, Wakes, have_missed, wakes};
 use crate::keys::Range;
 use crate::store::{EtcdStore, trouble};
 use reboot_core::fleet::Fleet;
@@ -37,23 +39,6 @@ enum Place {
     Behind(NodeName),
     /// It is the first: all that may open its way.
     First,
-}
-
-/// Which events of a watch wake.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Wakes {
-    /// All that the watch delivers.
-    All,
-    /// A health record whose verdict is another than before, a new one, and its end.
-    Verdicts,
-    /// A key that was not there, and its end.
-    ComingAndGoing,
-}
-
-/// A watch, and what of it wakes.
-struct Ear {
-    range: Range,
-    wakes: Wakes,
 }
 
 // === impl Lines ===
@@ -113,9 +98,12 @@ impl EtcdStore {
             Interest::Slot { group, node } => self.ears(group, node, &place),
             Interest::Everything => self.all_ears(),
         };
-        let from = i64::try_from(seen).unwrap_or(i64::MAX - 1) + 1;
-        let ranges = ears.iter().map(|ear| ear.watch(from)).collect();
+        let seen = i64::try_from(seen).unwrap_or(i64::MAX);
+        let ranges = ears.iter().map(Ear::watch).collect();
         let mut watch = self.client.watch(ranges).await.map_err(trouble)?;
+        if watch.since() > seen && have_missed(&ears, seen, &self.client).await? {
+            return Ok(());
+        }
         loop {
             let events = match watch.next().await {
                 Ok(events) => events,
@@ -123,7 +111,8 @@ impl EtcdStore {
                 Err(WatchEnd::Lost(fault)) => return Err(trouble(fault)),
             };
             self.follow(&events);
-            if events.iter().any(|event| wakes(&ears, event)) {
+            let mut news = events.iter().filter(|event| event.kv.mod_revision > seen);
+            if news.any(|event| wakes(&ears, event)) {
                 return Ok(());
             }
         }
@@ -149,7 +138,7 @@ impl EtcdStore {
             Place::First => {
                 let directory = Range::under(keys.lock_directory(group));
                 ears.extend([
-                    Ear::new(Range::one(keys.record(group)), Wakes::All),
+                    Ear::new(Range::one(keys.record(group)), Wakes::Slots),
                     Ear::new(directory, Wakes::ComingAndGoing),
                     Ear::new(Range::one(keys.cooldown(group)), Wakes::All),
                     Ear::new(Range::one(keys.pause()), Wakes::All),
@@ -159,7 +148,7 @@ impl EtcdStore {
                     ),
                     Ear::new(Range::under(keys.all_health()), Wakes::Verdicts),
                     Ear::new(Range::under(keys.nodes()), Wakes::ComingAndGoing),
-                    Ear::new(Range::under(keys.all_deadlines()), Wakes::ComingAndGoing),
+                    Ear::new(Range::under(keys.all_deadlines()), Wakes::Going),
                 ]);
                 let document = keys.semaphore(group).map(Range::one);
                 ears.extend(document.map(|it| Ear::new(it, Wakes::All)));
@@ -192,51 +181,4 @@ impl EtcdStore {
         ]);
         ears
     }
-}
-
-// === impl Ear ===
-
-impl Ear {
-    fn new(range: Range, wakes: Wakes) -> Self {
-        Self { range, wakes }
-    }
-
-    fn watch(&self, from_revision: i64) -> WatchRange {
-        WatchRange {
-            key: self.range.from.clone().into_bytes(),
-            end: self.range.end.clone().map(String::into_bytes),
-            from_revision,
-            puts: true,
-            deletes: true,
-            previous: self.wakes == Wakes::Verdicts,
-        }
-    }
-
-    fn hears(&self, key: &[u8]) -> bool {
-        str::from_utf8(key).is_ok_and(|key| self.range.holds(key))
-    }
-}
-
-fn wakes(ears: &[Ear], event: &Event) -> bool {
-    let heard = ears.iter().filter(|ear| ear.hears(&event.kv.key));
-    let mut heard = heard.map(|ear| match (ear.wakes, event.kind) {
-        (_, EventKind::Delete) | (Wakes::All, _) => true,
-        (Wakes::ComingAndGoing, EventKind::Put) => is_new(event),
-        (Wakes::Verdicts, EventKind::Put) => is_new(event) || is_other_verdict(event),
-    });
-    heard.any(|wakes| wakes)
-}
-
-fn is_new(event: &Event) -> bool {
-    event.kv.create_revision == event.kv.mod_revision
-}
-
-/// Whether a health record says something else than before.
-fn is_other_verdict(event: &Event) -> bool {
-    let verdict = |value: &[u8]| {
-        let value: Option<serde_json::Value> = serde_json::from_slice(value).ok();
-        value.and_then(|value| value.get("healthy").cloned())
-    };
-    let before = event.previous.as_ref();
-    before.is_none_or(|before| verdict(&before.value) != verdict(&event.kv.value))
 }

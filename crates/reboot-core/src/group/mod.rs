@@ -256,6 +256,17 @@ impl Group {
         (self.max as usize).saturating_sub(self.holds.len())
     }
 
+    /// Whether a later state of this record offers those who wait nothing else: only the phases
+    /// and the agents of its holds may differ.
+    pub fn offers_the_same(&self, later: &Self) -> bool {
+        let offer = |group: &Self| {
+            let numbers = group.holds.iter().map(|hold| hold.number);
+            (group.epoch, group.max, numbers.collect::<Vec<_>>())
+        };
+        let stops = |group: &Self| (group.pause.clone(), group.held_back.clone());
+        offer(self) == offer(later) && stops(self) == stops(later)
+    }
+
     /// The leases that its pauses stand on, that of the group and those of nodes held back.
     pub fn leases_of_pauses(&self) -> impl Iterator<Item = &SessionId> {
         let all = self.pause.iter().chain(self.held_back.values());

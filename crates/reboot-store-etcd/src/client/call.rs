@@ -69,8 +69,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// Reads ranges one after the other, all as they were at the first: when it is full, etcd 3.5.1
-    /// refuses transactions even if they only read.
+    /// Reads ranges one after the other, those that do not say otherwise as of the first: when it
+    /// is full, etcd 3.5.1 refuses transactions even if they only read.
     async fn read_singly(
         &self,
         ranges: Vec<pb::RangeRequest>,
@@ -82,7 +82,9 @@ impl Client {
             results: Vec::new(),
         };
         for mut range in ranges {
-            range.revision = read.revision;
+            if range.revision == 0 {
+                range.revision = read.revision;
+            }
             let answer = self.inner.read(asked, range).await?;
             if read.revision == 0 {
                 read.revision = answer.header.as_ref().map_or(0, |header| header.revision);

@@ -100,6 +100,8 @@ pub enum Op {
         limit: i64,
         /// Only keys changed at this revision or later; 0 for all. They are counted all the same.
         min_mod_revision: i64,
+        /// As it stood at this revision of the store; 0 for now.
+        at_revision: i64,
     },
     /// Write a key.
     Put {
@@ -325,11 +327,12 @@ impl Op {
                 count_only,
                 limit,
                 min_mod_revision,
+                at_revision,
             } => Request::Range(pb::RangeRequest {
                 key,
                 range_end: end.unwrap_or_default(),
                 limit,
-                revision: 0,
+                revision: at_revision,
                 keys_only,
                 count_only,
                 min_mod_revision,
@@ -426,6 +429,7 @@ mod tests {
             count_only: false,
             limit: 0,
             min_mod_revision: 0,
+            at_revision: 0,
         };
         let delete = Op::Delete {
             key: b"a".to_vec(),

@@ -72,6 +72,8 @@ pub enum WatchEnd {
 pub struct Watch {
     answers: Streaming<pb::WatchResponse>,
     endpoint: String,
+    /// The newest revision at which a range of it began.
+    since: i64,
     /// Answers that came before every range was acknowledged.
     early: VecDeque<pb::WatchResponse>,
     /// Reads that follow show no less than was told here.
@@ -112,14 +114,17 @@ impl Watch {
         newest: Arc<Newest>,
     ) -> Result<Self, NoWatch> {
         let mut early = VecDeque::new();
-        let mut acknowledged = 0;
+        let (mut acknowledged, mut since) = (0, 0);
         while acknowledged < ranges {
             let answer = answers.message().await.map_err(NoWatch::Status)?;
             let answer = answer.ok_or(NoWatch::Over)?;
             if answer.created && answer.canceled && answer.compact_revision == 0 {
                 return Err(NoWatch::Canceled(answer));
             }
-            acknowledged += usize::from(answer.created);
+            if answer.created {
+                acknowledged += 1;
+                since = since.max(answer.header.as_ref().map_or(0, |it| it.revision));
+            }
             if !answer.created || answer.canceled {
                 early.push_back(answer);
             }
@@ -127,6 +132,7 @@ impl Watch {
         Ok(Self {
             answers,
             endpoint,
+            since,
             early,
             newest,
             _open: open,
@@ -137,6 +143,13 @@ impl Watch {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The store's revision when the last of its ranges was set up. A range that begins "from now
+    /// on" tells all that came later.
+    #[must_use]
+    pub fn since(&self) -> i64 {
+        self.since
     }
 
     /// The next changes, at least one, in the order of their revisions within a range. It may be

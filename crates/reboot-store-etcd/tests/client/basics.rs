@@ -149,6 +149,7 @@ async fn ranges_can_be_limited_counted_and_asked_for_what_is_new() {
         count_only,
         limit,
         min_mod_revision,
+        at_revision: 0,
     };
     let answer = client
         .txn(always([

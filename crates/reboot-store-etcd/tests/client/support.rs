@@ -96,6 +96,7 @@ fn range(key: &str, end: Option<Vec<u8>>) -> Op {
         count_only: false,
         limit: 0,
         min_mod_revision: 0,
+        at_revision: 0,
     }
 }
 

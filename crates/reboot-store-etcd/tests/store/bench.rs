@@ -252,6 +252,7 @@ impl Bench {
             count_only: false,
             limit: 0,
             min_mod_revision: 0,
+            at_revision: 0,
         };
         match self.run(range).await {
             OpResult::Range { mut kvs, .. } => kvs.pop(),

@@ -10,3 +10,4 @@ mod lab;
 mod original;
 mod rebootlock;
 mod sizing;
+mod waiting;

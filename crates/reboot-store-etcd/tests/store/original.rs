@@ -45,6 +45,7 @@ impl<'b> Original<'b> {
                 count_only: false,
                 limit: 0,
                 min_mod_revision: 0,
+                at_revision: 0,
             }],
             ..Txn::default()
         };
