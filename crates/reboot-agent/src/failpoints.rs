@@ -89,6 +89,8 @@ pub(crate) fn write_name(write: &Write) -> &'static str {
         Write::Publish { .. } => "publish",
         Write::Forget { .. } => "forget",
         Write::Undone { .. } => "pay-debt",
+        Write::Order { .. } => "order",
+        Write::EndOrder { .. } => "end-order",
         Write::Join { .. } => "join-line",
         Write::Leave { .. } => "leave-line",
         Write::Ask { request, .. } => request.action.verb(),

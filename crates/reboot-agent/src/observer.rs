@@ -46,7 +46,7 @@ impl Errand {
             | Tag::EndSession
             | Tag::EndFormer
             | Tag::Publish => Self::Word,
-            Tag::Join | Tag::Leave | Tag::Undone | Tag::Ask(_) => Self::Ask,
+            Tag::Join | Tag::Leave | Tag::Undone | Tag::EndOrder | Tag::Ask(_) => Self::Ask,
         }
     }
 }

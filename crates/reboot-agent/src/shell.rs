@@ -10,6 +10,7 @@ use crate::report::{Report, send};
 use jiff::Timestamp;
 use reboot_core::agent::{Agent, Effect, Event, Half, Input, Look, News, Now};
 use reboot_core::agent::{Settings, Sight, Timer, step};
+use reboot_core::order::Order;
 use reboot_core::write::Trouble;
 use reboot_host::clock::boot_millis;
 use reboot_host::watch::FileWatch;
@@ -26,6 +27,9 @@ const REPORTS_MAX: usize = 64;
 /// A file that changes all the time starts at most one pass in this time.
 const HINT_GAP: Duration = Duration::from_secs(1);
 
+/// The longest pause before a store that cannot tell of an order is asked again.
+const ORDER_GAP_MAX: Duration = Duration::from_secs(60);
+
 /// What the process tells its agent.
 #[derive(Debug)]
 pub enum Control {
@@ -33,6 +37,14 @@ pub enum Control {
     Reload(Box<Settings>, Box<Node>),
     /// Stop.
     Terminate,
+}
+
+/// Who waits for a change of the store.
+struct Waiter {
+    interest: Interest,
+    /// The revision already seen.
+    seen: u64,
+    task: AbortHandle,
 }
 
 /// An agent with hands and eyes.
@@ -49,7 +61,7 @@ pub struct Shell {
     timers: BTreeMap<Timer, u64>,
     alarm: Alarm,
     tasks: JoinSet<()>,
-    waiter: Option<AbortHandle>,
+    waiter: Option<Waiter>,
     watch: FileWatch,
     hint_from: Instant,
     offered: Option<Box<Node>>,
@@ -189,6 +201,7 @@ impl Shell {
                 self.timers.insert(timer, at_ms);
             }
             Effect::AwaitChange { seen } => self.await_change(seen),
+            Effect::AwaitOrder { seen, known } => self.await_order(seen, known),
             Effect::Save { id, notebook } => {
                 let result = self.hands.save(&notebook);
                 self.pending.push_back(Event::Saved { id, result });
@@ -259,9 +272,6 @@ impl Shell {
     /// Waits for a change of the store, in place of any former wait, at most for the audit
     /// interval: the net under a lost wake-up.
     fn await_change(&mut self, seen: u64) {
-        if let Some(waiter) = self.waiter.take() {
-            waiter.abort();
-        }
         let settings = &self.agent.settings;
         let interest = Interest::Slot {
             group: settings.group.clone(),
@@ -269,12 +279,51 @@ impl Shell {
         };
         let audit = Duration::from_millis(settings.audit_interval_ms);
         let (store, sender) = (Arc::clone(&self.store), self.sender.clone());
-        self.waiter = Some(self.tasks.spawn(async move {
+        self.wait(interest.clone(), seen, async move {
             if let Ok(Err(_)) = timeout(audit, store.changed(&interest, seen)).await {
                 sleep(HINT_GAP).await; // a store that cannot tell is asked again, not at once
             }
             send(&sender, Event::Woken).await;
-        }));
+        });
+    }
+
+    /// Waits for another order than the known one, in place of any former wait but the very same.
+    /// It lasts for as long as it takes: an idle node asks its store nothing.
+    fn await_order(&mut self, seen: u64, known: Option<Order>) {
+        let node = self.agent.settings.identity.node.clone();
+        let interest = Interest::Order { node, known };
+        // A revision that is lower than before is one of a store that was put back.
+        let is_same = |former: &Waiter| {
+            former.interest == interest && former.seen <= seen && !former.task.is_finished()
+        };
+        if self.waiter.as_ref().is_some_and(is_same) {
+            return;
+        }
+        let (store, sender) = (Arc::clone(&self.store), self.sender.clone());
+        self.wait(interest.clone(), seen, async move {
+            let (began, mut gap) = (Instant::now(), HINT_GAP);
+            while store.changed(&interest, seen).await.is_err() {
+                sleep(gap).await;
+                gap = ORDER_GAP_MAX.min(gap * 2);
+            }
+            sleep_until(began + HINT_GAP).await; // whatever a store tells, looks are no storm
+            send(&sender, Event::Woken).await;
+        });
+    }
+
+    fn wait<F>(&mut self, interest: Interest, seen: u64, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(former) = self.waiter.take() {
+            former.task.abort();
+        }
+        let task = self.tasks.spawn(task);
+        self.waiter = Some(Waiter {
+            interest,
+            seen,
+            task,
+        });
     }
 }
 

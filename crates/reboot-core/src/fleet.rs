@@ -5,6 +5,7 @@ use crate::boot::BootIdentity;
 use crate::group::{Cooldown, Facts, Group, Hold, Pause, Phase, Presence, Refusal};
 use crate::id::{GroupName, Instance, MachineId, NodeName, SessionId};
 use crate::line::Line;
+use crate::order::Order;
 use crate::policy::{Peer, Standing};
 use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
@@ -95,10 +96,25 @@ pub struct Fleet {
     pub nodes: BTreeMap<NodeName, NodeEntry>,
     /// What broken holds left to be undone, by node; known even of a node without a record.
     pub owed: BTreeMap<NodeName, Undo>,
+    /// What operators ordered, by node, until the node clears it.
+    #[serde(default)]
+    pub orders: BTreeMap<NodeName, Order>,
     /// Agents that are alive.
     pub presences: Vec<Presence>,
     /// The fleet's pause.
     pub pause: Option<Pause>,
+}
+
+// === impl NodeRecord ===
+
+impl NodeRecord {
+    /// The run that stands in the record of a node with the original program, which tells none.
+    pub const ORIGINAL: &str = "original";
+
+    /// Whether the node runs the original program.
+    pub fn is_original(&self) -> bool {
+        self.instance.as_str() == Self::ORIGINAL
+    }
 }
 
 // === impl GroupEntry ===

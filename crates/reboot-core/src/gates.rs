@@ -6,6 +6,7 @@ use crate::group::{Cooldown, Group, Hold};
 use crate::id::GroupName;
 use crate::mutation::Mutation;
 use crate::need::{Detection, Satisfied};
+use crate::order::Order;
 use crate::outcome::{Blocker, Outcome};
 use crate::policy;
 use crate::settings::Settings;
@@ -79,6 +80,8 @@ pub struct Findings {
     pub own_hold: Option<(GroupName, Box<Hold>)>,
     /// What a broken hold left to be undone here.
     pub owed: Undo,
+    /// What an operator ordered of this node, fulfilled or not.
+    pub order: Option<Order>,
     /// The slots the record says, when they differ from what the settings say.
     pub other_max: Option<u32>,
 }
@@ -117,6 +120,7 @@ impl Findings {
                 .map(|(group, hold)| (group.clone(), Box::new(hold.clone()))),
             cooldown: facts.cooldown,
             owed: fleet.owed_by(me),
+            order: fleet.orders.get(me).cloned(),
             free: settings.max as usize,
             ..Self::default()
         };
@@ -205,7 +209,7 @@ impl Evidence {
     }
 
     /// Whether the detectors ask for a reboot, when they were run.
-    pub fn is_needed(&self) -> Option<bool> {
+    pub fn is_detected(&self) -> Option<bool> {
         self.detection.as_ref().map(|seen| seen.what.is_needed())
     }
 }
@@ -219,6 +223,8 @@ pub struct Bench<'a> {
     pub satisfied: Option<&'a Satisfied>,
     /// Whether the reboot command was issued in this boot already, without a hold by now.
     pub was_issued: bool,
+    /// Whether an operator's order asks for a reboot now.
+    pub is_ordered: bool,
     /// Whether this node's own cooldown is no obstacle (its fence has started it).
     pub has_fenced: bool,
     /// The time of day.
@@ -278,15 +284,15 @@ fn judge_detection(evidence: &Evidence, bench: &Bench<'_>, blockers: &mut Vec<Bl
     };
     let errors = seen.what.failed.iter();
     blockers.extend(errors.map(|error| Blocker::local(Outcome::Error, error.clone())));
-    if bench
-        .satisfied
-        .is_some_and(|satisfied| satisfied.is_repeated_by(&seen.what))
+    if !bench.is_ordered
+        && let Some(satisfied) = bench.satisfied
+        && satisfied.is_repeated_by(&seen.what)
     {
         let message = "the last reboot was for this very need and did not end it: look why, then \
                        clear what the detectors see";
         blockers.push(Blocker::local(Outcome::NeedIneffective, message));
     }
-    if bench.was_issued && seen.what.is_needed() {
+    if bench.was_issued && (bench.is_ordered || seen.what.is_needed()) {
         let message = "the reboot command was issued in this boot already, and the machine did \
                        not go down: reboot it by hand";
         blockers.push(Blocker::local(Outcome::RebootOverdue, message));

@@ -16,6 +16,7 @@ pub mod id;
 pub mod line;
 pub mod mutation;
 pub mod need;
+pub mod order;
 pub mod outcome;
 pub mod policy;
 pub mod settings;

@@ -5,6 +5,7 @@ use crate::fleet::NodeRecord;
 use crate::group::{Identity, Pause, Refusal, Reply, Request};
 use crate::id::{GroupName, Instance, NodeName, SessionId};
 use crate::line::Ticket;
+use crate::order::{Order, OrderEnd};
 use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,7 @@ pub enum Write {
         /// For how long it counts as fresh, in milliseconds.
         stale_after_ms: u64,
     },
-    /// Forget a node's record, its marks and what it owes.
+    /// Forget a node's record, its marks, what it owes and what was ordered of it.
     Forget {
         /// Which node.
         node: NodeName,
@@ -55,6 +56,28 @@ pub enum Write {
         node: NodeName,
         /// What.
         undone: Undo,
+    },
+    /// Order a reboot of a node, in place of any former order; a line in its group's history.
+    Order {
+        /// Which node.
+        node: NodeName,
+        /// Its group.
+        group: GroupName,
+        /// What is ordered.
+        order: Order,
+    },
+    /// End an order, if it is still this one; a line in the group's history.
+    EndOrder {
+        /// Of which node.
+        node: NodeName,
+        /// Its group.
+        group: GroupName,
+        /// Which order.
+        order: Order,
+        /// How it ends.
+        end: OrderEnd,
+        /// When, for people (RFC 3339).
+        at: String,
     },
     /// Wait in a group's line; answered with the ticket's number. Refused as
     /// [`Refusal::AlreadyHolds`] to a node that holds there.

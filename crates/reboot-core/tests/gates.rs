@@ -137,6 +137,7 @@ fn bench(settings: &Settings) -> Bench<'_> {
         settings,
         satisfied: None,
         was_issued: false,
+        is_ordered: false,
         has_fenced: false,
         wall: "2026-03-02T12:00:00Z".parse().unwrap(), // a Monday
     }

@@ -68,6 +68,8 @@ impl<'a> Deed<'a> {
             Write::Publish { .. } => "publish",
             Write::Forget { .. } => "forget",
             Write::Undone { .. } => "undone",
+            Write::Order { .. } => "order",
+            Write::EndOrder { end, .. } => end.verb(),
             Write::Join { .. } => "join",
             Write::Leave { .. } => "leave",
             Write::Ask { request, .. } => request.action.verb(),
@@ -79,9 +81,11 @@ impl<'a> Deed<'a> {
     /// In which group, where it was one.
     pub fn group(&self) -> Option<&GroupName> {
         match self.write {
-            Write::Join { group, .. } | Write::Leave { group, .. } | Write::Ask { group, .. } => {
-                Some(group)
-            }
+            Write::Join { group, .. }
+            | Write::Leave { group, .. }
+            | Write::Order { group, .. }
+            | Write::EndOrder { group, .. }
+            | Write::Ask { group, .. } => Some(group),
             _ => None,
         }
     }
@@ -91,9 +95,11 @@ impl<'a> Deed<'a> {
         match self.write {
             Write::OpenSession { identity, .. } => Some(&identity.node),
             Write::Publish { record, .. } => Some(&record.node),
-            Write::Forget { node } | Write::Undone { node, .. } | Write::Leave { node, .. } => {
-                Some(node)
-            }
+            Write::Forget { node }
+            | Write::Undone { node, .. }
+            | Write::Order { node, .. }
+            | Write::EndOrder { node, .. }
+            | Write::Leave { node, .. } => Some(node),
             Write::Join { ticket, .. } => Some(&ticket.node),
             Write::Ask { request, .. } => match (&request.action, self.answer) {
                 (Action::HoldBack { node, .. } | Action::LetGo { node, .. }, _) => Some(node),

@@ -218,6 +218,8 @@ fn is_commit(write: &Write) -> bool {
         | Write::EndInstance { .. }
         | Write::Forget { .. }
         | Write::Undone { .. }
+        | Write::Order { .. }
+        | Write::EndOrder { .. }
         | Write::Join { .. }
         | Write::Leave { .. }
         | Write::Ask { .. }

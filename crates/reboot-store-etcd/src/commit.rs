@@ -332,9 +332,18 @@ impl Batch {
     }
 
     pub(crate) fn delete(&mut self, key: String) {
+        self.delete_all(Range::one(key));
+    }
+
+    /// All keys that begin so; the prefix ends with a slash.
+    pub(crate) fn delete_under(&mut self, prefix: String) {
+        self.delete_all(Range::under(prefix));
+    }
+
+    fn delete_all(&mut self, range: Range) {
         self.ops.push(Op::Delete {
-            key: key.into_bytes(),
-            end: None,
+            key: range.from.into_bytes(),
+            end: range.end.map(String::into_bytes),
         });
     }
 }

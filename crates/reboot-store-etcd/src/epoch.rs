@@ -92,6 +92,8 @@ impl EtcdStore {
         batch
             .compares
             .push(snapshot.unchanged(&Range::one(of_fleet.clone())));
+        // One that was taken back since must not come to life again.
+        batch.delete_under(self.keys.all_orders());
         if let Some(mut pause) = view.pause().map_err(broken)? {
             pause.outlast_its_lease();
             batch.put(of_fleet, to_json(&pause)?, 0);

@@ -7,13 +7,14 @@ pub const DEFAULT_LOCK_KEY: &str = "/cluster/clusterrebootd/lock";
 
 /// What stands right below the namespace, but for the lock key: no part of it may be called so
 /// that stands there too.
-pub const OWN_NAMES: [&str; 11] = [
+pub const OWN_NAMES: [&str; 12] = [
     "cluster_health",
     "deadlines",
     "groups",
     "history",
     "marks",
     "nodes",
+    "orders",
     "owed",
     "pause",
     "queue",
@@ -265,6 +266,16 @@ impl Keys {
         format!("{}{node}", self.all_owed())
     }
 
+    /// Above what is ordered of nodes.
+    pub fn all_orders(&self) -> String {
+        self.at("orders/")
+    }
+
+    /// What is ordered of a node.
+    pub fn order(&self, node: &NodeName) -> String {
+        format!("{}{node}", self.all_orders())
+    }
+
     /// The fleet's pause.
     pub fn pause(&self) -> String {
         self.at("pause")
@@ -292,6 +303,7 @@ impl Keys {
             self.all_marks(),
             self.all_deadlines(),
             self.all_owed(),
+            self.all_orders(),
             self.at("history/"),
         ];
         let old = self.has_semaphores.then(|| format!("{REBOOTLOCK}/"));

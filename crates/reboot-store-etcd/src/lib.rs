@@ -12,6 +12,7 @@ pub mod keys;
 mod lease;
 mod look;
 mod nodes;
+mod orders;
 mod pausing;
 mod reading;
 mod record;

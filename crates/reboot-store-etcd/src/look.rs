@@ -10,6 +10,7 @@ use reboot_core::fleet::{Fleet, GroupEntry, Health, NodeEntry, NodeRecord};
 use reboot_core::group::{Cooldown, Facts, Group, Hold, Identity, Pause, Presence};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, SessionId};
 use reboot_core::line::{Line, Ticket};
+use reboot_core::order::Order;
 use reboot_core::undo::Undo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,7 @@ pub(crate) fn reading(keys: &Keys) -> Reading {
         .with_keys(Range::under(keys.all_marks()))
         .with_keys(Range::under(keys.all_deadlines()))
         .with(Range::under(keys.all_owed()))
+        .with(Range::under(keys.all_orders()))
         .with(Range::one(keys.pause()))
 }
 
@@ -96,6 +98,7 @@ impl View<'_> {
         Ok(Fleet {
             revision: u64::try_from(self.snapshot.revision).unwrap_or(0),
             owed: self.all_owed()?,
+            orders: self.all_orders()?,
             groups,
             nodes: self.nodes()?,
             presences,
@@ -395,6 +398,23 @@ impl View<'_> {
         Ok(all)
     }
 
+    fn all_orders(&self) -> Result<BTreeMap<NodeName, Order>, Broken> {
+        let prefix = self.keys.all_orders();
+        let mut all = BTreeMap::new();
+        for (rest, kv) in self.snapshot.under(&prefix) {
+            let order = parse(&format!("{prefix}{rest}"), &kv.value)?;
+            if let Ok(node) = NodeName::new(rest) {
+                all.insert(node, order);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What is ordered of a node.
+    pub(crate) fn order(&self, node: &NodeName) -> Result<Option<Order>, Broken> {
+        self.json(&self.keys.order(node))
+    }
+
     /// What broken holds left to be undone on a node.
     pub(crate) fn owed(&self, node: &NodeName) -> Result<Undo, Broken> {
         Ok(self.json(&self.keys.owed(node))?.unwrap_or_default())
@@ -441,7 +461,7 @@ fn node_record(key: &str, value: &[u8]) -> Result<(NodeRecord, bool), Broken> {
     };
     let record = NodeRecord {
         machine_id: MachineId::new(original.node.as_str()).map_err(broken)?,
-        instance: Instance::new("original").map_err(broken)?,
+        instance: Instance::new(NodeRecord::ORIGINAL).map_err(broken)?,
         node: original.node,
         boot: BootIdentity::of_boot("unknown"),
         group: GroupName::default(),

@@ -73,6 +73,7 @@ impl EtcdStore {
                 delete(Range::one(self.keys.health(node))),
                 delete(Range::one(self.keys.node(node))),
                 delete(Range::one(self.keys.owed(node))),
+                delete(Range::one(self.keys.order(node))),
                 delete(Range::under(self.keys.marks(node))),
             ],
             ..Txn::default()

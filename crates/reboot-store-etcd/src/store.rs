@@ -192,6 +192,17 @@ impl Store for EtcdStore {
             } => self.publish(record, *stale_after_ms).await,
             Write::Forget { node } => self.forget(node).await,
             Write::Undone { node, undone } => self.undone(node, undone).await,
+            Write::Order { node, group, order } => self.order(node, group, order).await,
+            Write::EndOrder {
+                node,
+                group,
+                order,
+                end,
+                at,
+            } => {
+                let note = order.end_note(node, end, at);
+                self.end_order(node, group, order, &note).await
+            }
             Write::Join { group, ticket } => self.join(group, ticket).await,
             Write::Leave { group, node } => self.leave(group, node).await,
             Write::Ask {

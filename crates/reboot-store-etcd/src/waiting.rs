@@ -86,18 +86,24 @@ impl Lines {
 impl EtcdStore {
     /// Waits until something of interest may have changed.
     pub(crate) async fn wait(&self, interest: &Interest, seen: u64) -> Result<(), Trouble> {
-        let place = match (interest, self.lines.lock()) {
-            (Interest::Slot { group, node }, Ok(lines)) => lines.place(group, node, seen),
-            (Interest::Everything, _) => Some(Place::First),
-            (Interest::Slot { .. }, Err(_)) => None,
-        };
-        let Some(place) = place else {
-            return Ok(()); // nobody knows what was seen: look again
-        };
         let ears = match interest {
-            Interest::Slot { group, node } => self.ears(group, node, &place),
             Interest::Everything => self.all_ears(),
+            Interest::Order { node, .. } => {
+                vec![Ear::new(Range::one(self.keys.order(node)), Wakes::All)]
+            }
+            Interest::Slot { group, node } => {
+                let lines = self.lines.lock().ok();
+                match lines.and_then(|lines| lines.place(group, node, seen)) {
+                    Some(place) => self.ears(group, node, &place),
+                    None => return Ok(()), // nobody knows what was seen: look again
+                }
+            }
         };
+        self.hear(ears, seen).await
+    }
+
+    /// Waits for the first change since a look that wakes.
+    async fn hear(&self, ears: Vec<Ear>, seen: u64) -> Result<(), Trouble> {
         let seen = i64::try_from(seen).unwrap_or(i64::MAX);
         let ranges = ears.iter().map(Ear::watch).collect();
         let mut watch = self.client.watch(ranges).await.map_err(trouble)?;
@@ -123,6 +129,7 @@ impl EtcdStore {
         let mut ears = vec![
             Ear::new(Range::under(keys.sessions(node)), Wakes::ComingAndGoing),
             Ear::new(Range::under(keys.marks(node)), Wakes::ComingAndGoing),
+            Ear::new(Range::one(keys.order(node)), Wakes::All),
         ];
         match place {
             Place::Behind(before) => {
@@ -174,6 +181,7 @@ impl EtcdStore {
             Ear::new(Range::under(keys.groups()), Wakes::All),
             Ear::new(Range::under(keys.lines()), Wakes::ComingAndGoing),
             Ear::new(Range::one(keys.pause()), Wakes::All),
+            Ear::new(Range::under(keys.all_orders()), Wakes::All),
             Ear::new(Range::under(keys.all_sessions()), Wakes::ComingAndGoing),
             Ear::new(Range::under(keys.all_health()), Wakes::Verdicts),
             Ear::new(Range::under(keys.nodes()), Wakes::ComingAndGoing),

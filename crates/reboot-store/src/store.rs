@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use reboot_core::fleet::Fleet;
 use reboot_core::group::HistoryEntry;
 use reboot_core::id::{GroupName, NodeName};
+use reboot_core::order::Order;
 use reboot_core::write::{Trouble, Write, Written};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,14 @@ pub enum Interest {
         group: GroupName,
         /// The node that waits: its predecessor in line, or the holders, are what counts.
         node: NodeName,
+    },
+    /// Another order than the one that is known: what an agent waits for that waits for nobody.
+    /// It stands for itself, whatever was seen: it may be old.
+    Order {
+        /// The node.
+        node: NodeName,
+        /// What is ordered of it, as far as it knows.
+        known: Option<Order>,
     },
     /// All that a look shows but renewals: what a view of the whole fleet waits for.
     Everything,

@@ -14,6 +14,7 @@ use reboot_agent::{Errand, Observer};
 use reboot_core::agent::{Agent, Ending, Half, News, ScriptPhase, Stage, Step};
 use reboot_core::id::GroupName;
 use reboot_core::need::Detection;
+use reboot_core::order::Order;
 use reboot_core::outcome::{Outcome, Report};
 use reboot_core::policy::Standing;
 use reboot_core::window::Verdict;
@@ -73,6 +74,11 @@ impl Observer for Teller {
             News::KillSwitch { half, result } => self.kill_switch(*half, result),
             News::Window(verdict) => self.window(verdict),
             News::Detectors { half, detection } => self.detectors(*half, detection),
+            News::Ordered(order) => self.ordered(order.as_ref()),
+            News::OrderDone(order) => {
+                let message = format!("the machine has rebooted since: {}", order.words());
+                self.info(Event::OrderDone, &message, json!({}));
+            }
             News::ClusterHealth { half, result } => self.cluster_health(*half, result),
             News::HealthPublished {
                 phase,
@@ -268,6 +274,18 @@ impl Teller {
                 let message = detection.failed.join("; ");
                 self.warn(Event::DetectorsEvaluated, &message, fields);
             }
+        }
+    }
+
+    fn ordered(&self, order: Option<&Order>) {
+        match order {
+            Some(order) => {
+                let message = format!("a reboot is {}", order.words());
+                let start = order.not_before.map(|start| start.to_string());
+                let fields = json!({"by": order.by, "reason": order.reason, "not_before": start});
+                self.info(Event::RebootOrdered, &message, fields);
+            }
+            None => self.info(Event::OrderCancelled, "the order was taken back", json!({})),
         }
     }
 

@@ -56,6 +56,12 @@ events! {
         LockAcquired = "lock_acquired";
         /// No slot was had.
         LockFailed = "lock_failed";
+        /// An operator ordered a reboot of this node.
+        RebootOrdered = "reboot_ordered";
+        /// An order was taken back.
+        OrderCancelled = "order_cancelled";
+        /// An order is over: the machine has rebooted since.
+        OrderDone = "order_done";
         /// A slot was given back.
         LockReleased = "lock_released";
         /// A pass ended.

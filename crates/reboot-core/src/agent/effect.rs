@@ -4,6 +4,7 @@ use crate::agent::news::News;
 use crate::agent::notebook::Notebook;
 use crate::agent::phase::ScriptPhase;
 use crate::id::RequestId;
+use crate::order::Order;
 use crate::undo::Undo;
 use crate::write::Write;
 
@@ -65,6 +66,8 @@ pub enum Tag {
     Leave,
     /// A debt of undoing is paid.
     Undone,
+    /// An order is done.
+    EndOrder,
     /// A request to the group.
     Ask(RequestId),
 }
@@ -94,6 +97,14 @@ pub enum Effect {
     AwaitChange {
         /// The revision already seen.
         seen: u64,
+    },
+    /// Answer with `Woken` when what is ordered of this node is something else than this, in place
+    /// of any former wait; nothing else wakes a node that waits for nobody.
+    AwaitOrder {
+        /// The revision already seen.
+        seen: u64,
+        /// The order already seen.
+        known: Option<Order>,
     },
     /// Put the notebook on disk, durably, and answer with `Saved`.
     Save {

@@ -90,6 +90,7 @@ fn forget_words(evidence: &mut Evidence) {
             cooldown: found.cooldown.take(),
             marks: found.marks,
             identity_conflict: found.identity_conflict,
+            order: found.order.take(),
             ..Findings::default()
         };
     }

@@ -36,11 +36,15 @@ impl Turn<'_> {
         self.ask(&group, Action::Claim(claim));
     }
 
+    /// What the reboot is for: what the detectors saw, and only where they are quiet an order.
     pub(super) fn need(&self) -> String {
-        let detection = self.agent.evidence.detection.as_ref();
-        detection
-            .map(|seen| seen.what.fingerprint.clone())
-            .unwrap_or_default()
+        let evidence = &self.agent.evidence;
+        let seen = evidence.detection.as_ref().map(|seen| &seen.what);
+        match (seen, self.standing_order(evidence)) {
+            (Some(seen), _) if seen.is_needed() => seen.fingerprint.clone(),
+            (_, Some(order)) => format!("order of {}", order.at),
+            (seen, None) => seen.map_or(String::new(), |seen| seen.fingerprint.clone()),
+        }
     }
 
     fn claimed(&mut self, number: u64) {
@@ -101,7 +105,7 @@ impl Turn<'_> {
     /// Why the hold must not go on, if it must not.
     fn verdict(&mut self, evidence: Evidence) -> Option<Report> {
         let blockers = self.blockers(&evidence);
-        let is_needed = evidence.is_needed() == Some(true);
+        let is_needed = self.is_needed(&evidence) == Some(true);
         self.agent.evidence = evidence;
         match Report::blocked(blockers) {
             Some(report) => Some(report),

@@ -241,6 +241,7 @@ impl Turn<'_> {
             });
         }
         self.leave_line_again();
+        self.clear_order();
         self.watch_hold();
     }
 
@@ -332,7 +333,6 @@ impl Turn<'_> {
         let agent = &*self.agent;
         let identity = agent.settings.identity.clone();
         let blockers = agent.report.iter().flat_map(|report| &report.blockers);
-        let detection = agent.evidence.detection.as_ref().map(|seen| &seen.what);
         NodeRecord {
             node: identity.node,
             machine_id: identity.machine_id,
@@ -346,9 +346,7 @@ impl Turn<'_> {
             health,
             reported_at: self.wall_text(),
             activity: agent.activity().to_owned(),
-            need: detection
-                .filter(|seen| seen.is_needed())
-                .map(|seen| seen.fired.join(", ")),
+            need: self.need_words(),
             waiting_for: blockers.map(|blocker| blocker.message.clone()).collect(),
             hold: agent.hold.as_ref().map(|hold| hold.number),
             extra: Map::new(),

@@ -12,6 +12,7 @@ mod input;
 mod keeping;
 mod news;
 mod notebook;
+mod ordered;
 mod passing;
 mod phase;
 mod rebooting;
@@ -33,6 +34,7 @@ use crate::fleet::Health;
 use crate::gates::Evidence;
 use crate::group::{Phase, Request, Way};
 use crate::id::{GroupName, Instance, NodeName, SessionId};
+use crate::order::Order;
 use crate::outcome::Report;
 use crate::policy::Standing;
 pub use crate::settings::{Mode, Settings, Zone};
@@ -213,6 +215,7 @@ pub struct Agent {
     peers: BTreeMap<NodeName, Standing>,
     told: Option<Report>,
     owed: Undo,
+    order: Option<Order>,
     undoing: Option<Undo>,
     unleft_line: Option<GroupName>,
     dry_done: Option<String>,
@@ -253,6 +256,7 @@ impl Agent {
             peers: BTreeMap::new(),
             told: None,
             owed: Undo::default(),
+            order: None,
             undoing: None,
             unleft_line: None,
             dry_done: None,

@@ -3,6 +3,7 @@
 use crate::agent::phase::{Half, ScriptPhase};
 use crate::id::{GroupName, NodeName};
 use crate::need::Detection;
+use crate::order::Order;
 use crate::outcome::Report;
 use crate::policy::Standing;
 use crate::window::Verdict;
@@ -37,6 +38,10 @@ pub enum News {
         /// What they found.
         detection: Detection,
     },
+    /// An operator ordered a reboot of this node, or took the order back (`None`).
+    Ordered(Option<Order>),
+    /// An order of a former boot is cleared: the node has rebooted since.
+    OrderDone(Order),
     /// Peers and policies were looked at.
     ClusterHealth {
         /// When.

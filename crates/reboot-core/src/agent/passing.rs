@@ -116,7 +116,7 @@ impl Turn<'_> {
         if evidence.local.is_none() {
             return Some(Look::Local);
         }
-        match evidence.is_needed() {
+        match self.is_needed(evidence) {
             None => Some(Look::Detectors),
             Some(false) => wants_script.then_some(Look::Health(ScriptPhase::Monitor)),
             Some(true) if evidence.fleet.is_none() => Some(Look::Fleet),
@@ -207,7 +207,12 @@ impl Turn<'_> {
                 self.compare_peers(fleet.peers_of(&self.agent.settings.identity.node));
                 self.compare_max(&findings);
                 self.tell_cooldown(half, &findings);
-                self.refuse_older_state(findings)
+                let order = findings.order.clone();
+                let taken = self.refuse_older_state(findings);
+                if taken.is_ok() {
+                    self.learn_order(order);
+                }
+                taken
             }
             Err(trouble) => Err(trouble.to_string()),
         };
@@ -242,6 +247,7 @@ impl Turn<'_> {
             settings: &agent.settings,
             satisfied: agent.notebook.satisfied.as_ref(),
             was_issued: is_issued && agent.hold.is_none(),
+            is_ordered: self.standing_order(evidence).is_some(),
             has_fenced: agent.hold.as_ref().is_some_and(|hold| hold.fenced),
             wall: self.now.wall,
         };
@@ -282,12 +288,12 @@ impl Turn<'_> {
         if self.has_unknown_hold() || self.has_debts() {
             return self.settle();
         }
-        let is_needed = self.agent.evidence.is_needed() == Some(true);
+        let is_needed = self.is_needed(&self.agent.evidence) == Some(true);
         if !is_needed {
             self.agent.attempts = 0;
             self.agent.dry_done = None;
             self.leave_line();
-            let calm = Report::plain(Outcome::NoAction, "no detector asks for a reboot");
+            let calm = Report::plain(Outcome::NoAction, self.calm_words());
             return self.finish(Report::blocked(blockers).unwrap_or(calm));
         }
         if blockers.is_empty() {
@@ -352,6 +358,7 @@ impl Turn<'_> {
             Stage::Settling => self.settled(evidence),
             Stage::Holding(_) => self.peeked_at_hold(evidence),
             Stage::Resting if self.agent.wants_pass => self.find(),
+            Stage::Resting if findings.is_some() && !self.waits_for_others() => self.await_order(),
             Stage::Resting => match findings {
                 Some(found)
                     if found.may_try && found.pause.is_none() && found.cooldown.is_none() =>
@@ -373,13 +380,7 @@ impl Turn<'_> {
 
     /// Nothing blocks: claims, or takes a place in line.
     fn take_slot(&mut self) {
-        let fingerprint = self
-            .agent
-            .evidence
-            .detection
-            .as_ref()
-            .map(|seen| &seen.what.fingerprint);
-        if self.agent.settings.is_dry_run && self.agent.dry_done.as_ref() == fingerprint {
+        if self.agent.settings.is_dry_run && self.agent.dry_done == Some(self.need()) {
             return self.finish(Report::plain(Outcome::Ready, WOULD_REBOOT));
         }
         if self.agent.settings.mode.skips_lock() {
@@ -407,12 +408,12 @@ impl Turn<'_> {
 
     /// Ends the pass; `backs_off` when nobody wakes us once the obstacle is gone.
     pub(super) fn finish_with(&mut self, report: Report, backs_off: bool) {
-        let is_waiting =
-            !report.blockers.is_empty() && report.blockers.iter().all(|blocker| blocker.is_shared);
         let is_out_of_reach =
             matches!(&self.agent.evidence.fleet, Some(seen) if seen.what.is_err());
         let has_failed = report.outcome == Outcome::Error || is_out_of_reach;
         let tries_soon = has_failed || backs_off;
+        let is_waiting =
+            !report.blockers.is_empty() && report.blockers.iter().all(|blocker| blocker.is_shared);
         self.agent.stage = Stage::Resting;
         self.tell_outcome(report);
         if !self.agent.settings.mode.is_daemon() {
@@ -423,15 +424,24 @@ impl Turn<'_> {
             false => self.agent.settings.check_interval_ms,
         };
         self.rest(delay_ms);
-        if is_waiting && let Some(findings) = self.agent.evidence.findings() {
-            let seen = findings.revision;
-            self.emit(Effect::AwaitChange { seen });
+        match self.agent.evidence.findings() {
+            Some(findings) if is_waiting => {
+                let seen = findings.revision;
+                self.emit(Effect::AwaitChange { seen });
+            }
+            _ => self.await_order(),
         }
+    }
+
+    /// Whether all that keeps this node back is what others do: it stands in line, or tried to.
+    fn waits_for_others(&self) -> bool {
+        self.agent.is_queued || self.agent.unleft_line.is_some()
     }
 
     /// Rests until the next pass, unless one is wanted already.
     pub(super) fn rest(&mut self, delay_ms: u64) {
         self.agent.stage = Stage::Resting;
+        let delay_ms = delay_ms.min(self.order_due_ms());
         self.set_timer(Timer::Pass, delay_ms);
         if std::mem::take(&mut self.agent.wants_pass) {
             self.set_timer(Timer::Pass, 0);

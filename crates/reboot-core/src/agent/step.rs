@@ -70,6 +70,7 @@ impl Turn<'_> {
             Tag::Join => self.joined(&result),
             Tag::Leave => self.left_line(&result),
             Tag::Undone => self.debt_paid(&result),
+            Tag::EndOrder => self.order_ended(&result),
             Tag::Ask(id) => self.answered(&id, result),
         }
     }

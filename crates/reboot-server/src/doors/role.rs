@@ -3,6 +3,7 @@
 use crate::kind::{Kind, Refused};
 use reboot_core::group::{Action, Pause};
 use reboot_core::id::{Instance, NodeName, SessionId};
+use reboot_core::order::OrderEnd;
 use reboot_core::write::Write;
 use std::fmt;
 use std::str::FromStr;
@@ -192,7 +193,11 @@ impl Needs {
             Write::Undone { node, .. } | Write::Leave { node, .. } => Self::node(node),
             Write::Join { ticket, .. } => Self::node(&ticket.node),
             Write::Ask { request, .. } => Self::of_action(&request.action),
-            Write::Forget { .. } | Write::PauseFleet { .. } => Self::Operator,
+            Write::EndOrder { node, end, .. } => match end {
+                OrderEnd::Fulfilled { .. } => Self::node(node),
+                OrderEnd::Cancelled { .. } => Self::Operator,
+            },
+            Write::Forget { .. } | Write::PauseFleet { .. } | Write::Order { .. } => Self::Operator,
         }
     }
 

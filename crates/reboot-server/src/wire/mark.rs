@@ -25,6 +25,7 @@ impl Mark {
             groups,
             nodes,
             owed,
+            orders,
             presences,
             pause,
         } = fleet;
@@ -39,7 +40,7 @@ impl Mark {
         for presence in presences {
             (&presence.identity, &presence.session).hash(&mut both);
         }
-        (owed, pause).hash(&mut both);
+        (owed, orders, pause).hash(&mut both);
         Self(both.0.finish(), both.1.finish())
     }
 }

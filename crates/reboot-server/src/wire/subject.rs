@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) enum Subject {
     /// A node's leases, marks and holds.
     Own(NodeName),
+    /// What is ordered of a node.
+    Order(NodeName),
     /// A place in a group's line, taken or left.
     Ticket(GroupName, NodeName),
     /// What the first of a group's line waits for.
@@ -29,9 +31,10 @@ pub(super) enum Subject {
 pub(super) fn subjects_of(interest: &Interest, fleet: &Fleet) -> Vec<Subject> {
     let (group, node) = match interest {
         Interest::Everything => return vec![Subject::Anything],
+        Interest::Order { node, .. } => return vec![Subject::Order(node.clone())],
         Interest::Slot { group, node } => (group, node),
     };
-    let mut subjects = vec![Subject::Own(node.clone())];
+    let mut subjects = vec![Subject::Own(node.clone()), Subject::Order(node.clone())];
     let entry = fleet.groups.get(group);
     if entry.is_some_and(|entry| entry.group.hold_of(node).is_some()) {
         subjects.push(Subject::Record(group.clone()));
@@ -59,6 +62,9 @@ pub(super) fn freed_by(write: &Write, written: &Written) -> Vec<Subject> {
             let ticket = Subject::Ticket(group.clone(), node.clone());
             vec![ticket, Subject::Front(group.clone())]
         }
+        (Write::Order { node, .. } | Write::EndOrder { node, .. }, _) => {
+            vec![Subject::Order(node.clone())]
+        }
         (Write::Ask { group, .. }, Written::Granted(reply)) => match reply {
             Reply::Released | Reply::Broken(_) | Reply::MaxChanged { .. } => {
                 vec![Subject::Front(group.clone())]
@@ -75,6 +81,11 @@ pub(super) fn changes(old: &Fleet, new: &Fleet) -> BTreeSet<Subject> {
     own_changes(old, new, &mut subjects);
     for name in old.groups.keys().chain(new.groups.keys()) {
         group_changes(name, old, new, &mut subjects);
+    }
+    for node in old.orders.keys().chain(new.orders.keys()) {
+        if old.orders.get(node) != new.orders.get(node) {
+            subjects.insert(Subject::Order(node.clone()));
+        }
     }
     if old.pause != new.pause || !is_same_company(old, new) {
         subjects.insert(Subject::Fronts);

@@ -124,8 +124,15 @@ impl Watch {
         seen: u64,
         mark: Option<Mark>,
     ) -> Result<(), Trouble> {
-        let Some(base) = self.step_of(seen, mark).await? else {
-            return Ok(()); // nobody knows what was seen: look again
+        let base = match interest {
+            Interest::Order { .. } => {
+                self.catch_up()?;
+                0 // the order that is known tells more than any look
+            }
+            Interest::Slot { .. } | Interest::Everything => match self.step_of(seen, mark).await? {
+                Some(base) => base,
+                None => return Ok(()), // nobody knows what was seen: look again
+            },
         };
         loop {
             let Some(ear) = self.listen(interest, base)? else {
@@ -142,7 +149,10 @@ impl Watch {
             return Ok(None);
         };
         let subjects = subjects_of(interest, &newest.fleet);
-        let is_news = past.changed_since(&subjects, base);
+        let is_news = match interest {
+            Interest::Order { node, known } => newest.fleet.orders.get(node) != known.as_ref(),
+            Interest::Slot { .. } | Interest::Everything => past.changed_since(&subjects, base),
+        };
         Ok((!is_news).then(|| self.ears.listen(subjects)))
     }
 

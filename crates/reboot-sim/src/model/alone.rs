@@ -101,7 +101,7 @@ impl Model {
         let store = self.stores.get(state.store);
         let node = names::node(at);
         match write {
-            Write::OpenSession { .. } | Write::Undone { .. } => true,
+            Write::OpenSession { .. } | Write::Undone { .. } | Write::EndOrder { .. } => true,
             Write::EndSession { session } => !store.stands_on(node, session),
             Write::EndInstance { instance } => {
                 let sessions = store.sessions_of(instance);

@@ -235,7 +235,9 @@ impl Model {
         let node = names::node(name);
         match &**write {
             Write::OpenSession { identity, .. } => identity.node == *node,
-            Write::Undone { node: of, .. } | Write::Leave { node: of, .. } => *of == *node,
+            Write::Undone { node: of, .. }
+            | Write::EndOrder { node: of, .. }
+            | Write::Leave { node: of, .. } => *of == *node,
             Write::Join { ticket, .. } => ticket.node == *node,
             Write::Ask { request, .. } => request.action.node() == Some(node),
             Write::EndSession { session } => session.as_str().starts_with(node.as_str()),

@@ -191,6 +191,7 @@ impl Model {
             Effect::Exit => doing.is_over = true,
             // A change may be heard of at any time.
             Effect::AwaitChange { .. }
+            | Effect::AwaitOrder { .. }
             | Effect::Tell(_)
             | Effect::Wall { .. }
             | Effect::MarkReturned { .. } => {}

@@ -119,6 +119,8 @@ fn of_write(write: &Write) -> String {
         Write::Publish { .. } => "publishes its record".to_owned(),
         Write::Forget { node } => format!("forgets {node}"),
         Write::Undone { .. } => "says what it has undone".to_owned(),
+        Write::Order { node, .. } => format!("orders a reboot of {node}"),
+        Write::EndOrder { .. } => "ends its order".to_owned(),
         Write::Join { .. } => "joins the line".to_owned(),
         Write::Leave { .. } => "leaves the line".to_owned(),
         Write::Ask { request, .. } => format!("asks for a {}", request.action.verb()),

@@ -57,7 +57,8 @@ impl Model {
         match &**write {
             Write::EndSession { session } => !store.has_session(session),
             Write::EndInstance { instance } => store.sessions_of(instance).is_empty(),
-            Write::Undone { .. } => true, // what was undone once is undone
+            // What was undone once is undone, and what was done is done.
+            Write::Undone { .. } | Write::EndOrder { .. } => true,
             Write::OpenSession { session, .. } => !self.is_own_session(state, session),
             Write::Join { ticket, .. } => !store.has_session(&ticket.session),
             Write::Ask { request, .. } => match &request.action {

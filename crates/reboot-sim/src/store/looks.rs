@@ -6,6 +6,7 @@ use reboot_core::group::{Cooldown, Facts, Group, Hold, Presence};
 use reboot_core::id::{GroupName, NodeName, SessionId};
 use reboot_core::line::Ticket;
 use reboot_core::mutation::Mutation;
+use reboot_core::order::Order;
 use reboot_core::undo::Undo;
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -29,6 +30,7 @@ impl Store {
                 .filter_map(|(name, known)| Some((name.clone(), self.node_entry(known)?)))
                 .collect(),
             owed: self.debts(),
+            orders: self.orders(),
             presences: self.presences(),
             pause: self.pause_now(),
         }
@@ -77,6 +79,13 @@ impl Store {
             .collect()
     }
 
+    fn orders(&self) -> BTreeMap<NodeName, Order> {
+        let orders = self.nodes.iter();
+        orders
+            .filter_map(|(node, known)| Some((node.clone(), known.order.clone()?)))
+            .collect()
+    }
+
     fn presences(&self) -> Vec<Presence> {
         let leases = self.leases.iter();
         leases
@@ -94,6 +103,11 @@ impl Store {
     pub fn is_within_deadline(&self, group: &GroupName, number: u64) -> bool {
         let slots = self.groups.get(group);
         slots.is_some_and(|slots| slots.deadlines.contains_key(&number))
+    }
+
+    /// What is ordered of a node.
+    pub fn order(&self, node: &NodeName) -> Option<&Order> {
+        self.nodes.get(node)?.order.as_ref()
     }
 
     /// What a broken hold left to be undone on a node.

@@ -13,6 +13,7 @@ use reboot_core::group::{Cooldown, Group, HistoryEntry, Identity, Pause};
 use reboot_core::id::{GroupName, Instance, NodeName, SessionId};
 use reboot_core::line::Line;
 use reboot_core::mutation::Mutation;
+use reboot_core::order::Order;
 use reboot_core::undo::Undo;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -45,6 +46,7 @@ struct Known {
     record: Option<reboot_core::fleet::NodeRecord>,
     fresh_until_ms: u64,
     owed: Undo,
+    order: Option<Order>,
     marks: Vec<u64>,
     /// The holds this node counted at its last look, under a bad design that counts.
     counted: usize,
@@ -218,6 +220,7 @@ impl Store {
             leases: BTreeMap::new(),
             ..backup.clone()
         };
+        self.nodes.values_mut().for_each(|known| known.order = None);
         let alive = backup.alive();
         for (name, slots) in &mut self.groups {
             slots.line = Line::default();

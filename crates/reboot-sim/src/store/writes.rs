@@ -8,6 +8,7 @@ use reboot_core::group::{
 use reboot_core::id::{GroupName, NodeName, SessionId};
 use reboot_core::line::{Line, Ticket};
 use reboot_core::mutation::Mutation;
+use reboot_core::order::{Order, OrderEnd};
 use reboot_core::undo::Undo;
 use reboot_core::write::{Write, Written};
 
@@ -41,6 +42,17 @@ impl Store {
                 self.nodes.remove(node);
             }
             Write::Undone { node, undone } => self.undone(node, undone),
+            Write::Order { node, order, .. } => {
+                self.nodes.entry(node.clone()).or_default().order = Some(order.clone());
+                self.log.history.push(order.note(node));
+            }
+            Write::EndOrder {
+                node,
+                order,
+                end,
+                at,
+                ..
+            } => self.end_order(node, order, end, at),
             Write::Join { group, ticket } => return self.join(group, ticket),
             Write::Leave { group, node } => self.slots(group).line.leave(node),
             Write::Ask {
@@ -97,6 +109,13 @@ impl Store {
     fn undone(&mut self, node: &NodeName, undone: &Undo) {
         let known = self.nodes.entry(node.clone()).or_default();
         known.owed = known.owed.left_after(undone);
+    }
+
+    fn end_order(&mut self, node: &NodeName, order: &Order, end: &OrderEnd, at: &str) {
+        let known = self.nodes.entry(node.clone()).or_default();
+        if known.order.take_if(|it| it == order).is_some() {
+            self.log.history.push(order.end_note(node, end, at));
+        }
     }
 
     fn join(&mut self, group: &GroupName, ticket: &Ticket) -> Result<Written, Refusal> {

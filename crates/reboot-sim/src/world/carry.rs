@@ -34,6 +34,7 @@ impl World {
                 self.has_waiters_new = true;
                 self.come(at, audit_ms, Due::Audit(run));
             }
+            Effect::AwaitOrder { known, .. } => self.await_order(at, known),
             Effect::Tell(news) => self.hear(at, news),
             Effect::Exit => self.end_process(at),
             Effect::MarkReturned { .. } | Effect::Wall { .. } => {}

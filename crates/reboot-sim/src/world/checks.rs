@@ -131,6 +131,7 @@ impl World {
         let has_survived = |it: &&Issued| {
             it.need.is_some()
                 && !it.is_forgiven
+                && !body.kit.is_ordered
                 && it.need == body.kit.need
                 && it.need_changes == body.need_changes
         };

@@ -23,7 +23,7 @@ pub enum Gate {
     KillSwitch,
     /// Nobody holds a shutdown inhibitor.
     Inhibitor,
-    /// There is a need.
+    /// There is a need, or an order that this boot has not fulfilled.
     Need,
     /// The health script says yes.
     Health,
@@ -67,7 +67,7 @@ fn closed_in(kit: &Kit) -> impl Iterator<Item = Gate> + use<> {
     let gates = [
         (Gate::KillSwitch, kit.kill_switch),
         (Gate::Inhibitor, kit.is_inhibited),
-        (Gate::Need, kit.need.is_none()),
+        (Gate::Need, kit.need.is_none() && !kit.is_ordered),
         (Gate::Health, is_ill),
     ];
     gates.into_iter().filter(|it| it.1).map(|it| it.0)

@@ -15,6 +15,7 @@ use reboot_core::gates::{Local, ScriptVerdict};
 use reboot_core::group::Identity;
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName};
 use reboot_core::need::Detection;
+use reboot_core::order::Order;
 use reboot_core::outcome::Outcome;
 use reboot_core::policy::Policies;
 use reboot_core::window::Windows;
@@ -49,6 +50,8 @@ pub struct Kit {
     pub need: Option<&'static str>,
     /// The need is there again after the reboot.
     pub need_survives: bool,
+    /// An operator ordered a reboot of it, and it has not changed its boot since.
+    pub is_ordered: bool,
     /// The phases in which the health script says no.
     pub blocked_phases: BTreeSet<ScriptPhase>,
     /// How long the health script takes.
@@ -149,6 +152,8 @@ pub struct Machine {
     pub timers: BTreeMap<Timer, u64>,
     /// The revision already seen, and when the wait ends by itself.
     pub waiter: Option<(u64, u64)>,
+    /// The order it knows, while it waits for another.
+    pub awaits_order: Option<Option<Order>>,
     /// The former run, proven dead by the lock.
     pub dead_former: Option<Instance>,
     /// The process is held up until then.
@@ -230,6 +235,7 @@ impl Default for Kit {
             kill_switch: false,
             need: Some("kernel"),
             need_survives: false,
+            is_ordered: false,
             blocked_phases: BTreeSet::new(),
             script_ms: 500,
             hooks: Vec::new(),
@@ -314,6 +320,7 @@ impl Machine {
             run: 0,
             timers: BTreeMap::new(),
             waiter: None,
+            awaits_order: None,
             dead_former: None,
             paused_until_ms: 0,
             queues_ms: [0, 0],
@@ -412,6 +419,7 @@ impl Machine {
         self.dead_former = self.agent.take().map(|it| it.settings.identity.instance);
         self.timers.clear();
         self.waiter = None;
+        self.awaits_order = None;
     }
 
     /// The machine is off; its next boot has no lock file.

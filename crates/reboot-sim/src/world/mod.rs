@@ -11,6 +11,7 @@ mod faults;
 mod gates;
 mod machine;
 mod net;
+mod orders;
 mod random;
 mod sleep;
 mod story;
@@ -423,6 +424,7 @@ impl World {
         if !machine.kit.need_survives {
             self.alter(at, |kit| kit.need = None);
         }
+        self.alter(at, |kit| kit.is_ordered = false);
         let boot = self.machines[at].boot;
         self.tell(Some(at), || format!("the machine is up, boot {boot}"));
         let start_ms = self.machines[at].kit.pace.map_or(3_000, |it| it.start_ms);
@@ -483,6 +485,8 @@ impl World {
         machine.forgive();
         machine.boot += 1;
         machine.soft = machine.soft.map(|count| count + 1);
+        let is_ordered = machine.kit.is_ordered && machine.soft.is_none();
+        self.alter(at, |kit| kit.is_ordered = is_ordered);
         self.plan(at, 4_000, Happening::Start);
     }
 

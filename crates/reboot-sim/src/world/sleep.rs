@@ -124,6 +124,7 @@ impl Machine {
             && agent.notebook.changes.is_empty();
         let is_quiet = self.pending.is_empty()
             && self.waiter.is_none()
+            && !matches!(self.awaits_order, Some(Some(_)))
             && self.paused_until_ms <= now_ms
             && self.clock.is_true()
             && self.net == Net::default();

@@ -95,6 +95,8 @@ pub(super) fn told(write: &Write) -> String {
         Write::Publish { .. } => "publish the health record".to_owned(),
         Write::Forget { .. } => "forget a node".to_owned(),
         Write::Undone { .. } => "record what was undone".to_owned(),
+        Write::Order { .. } => "order a reboot".to_owned(),
+        Write::EndOrder { .. } => "end an order".to_owned(),
         Write::Join { .. } => "join the line".to_owned(),
         Write::Leave { .. } => "leave the line".to_owned(),
         Write::PauseFleet { .. } => "pause the fleet".to_owned(),

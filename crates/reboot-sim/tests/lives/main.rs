@@ -6,5 +6,6 @@ mod command;
 mod edges;
 mod faults;
 mod obstacles;
+mod orders;
 mod roll;
 mod totality;

@@ -181,6 +181,7 @@ fn answer(effect: Effect, kind: u8) -> Event {
         Effect::IssueReboot if kind == 0 => Event::Issued(Issue::NotStarted("no".to_owned())),
         Effect::IssueReboot => Event::Issued(Issue::Started),
         Effect::AwaitChange { .. }
+        | Effect::AwaitOrder { .. }
         | Effect::Wall { .. }
         | Effect::MarkReturned { .. }
         | Effect::Tell(_)

@@ -410,6 +410,8 @@ fn verb(write: &Write) -> &'static str {
         Write::Publish { .. } => "publish",
         Write::Forget { .. } => "forget",
         Write::Undone { .. } => "undone",
+        Write::Order { .. } => "order",
+        Write::EndOrder { .. } => "end order",
         Write::Join { .. } => "join",
         Write::Leave { .. } => "leave",
         Write::Ask { request, .. } => request.action.verb(),

@@ -12,6 +12,7 @@ pub mod guests;
 pub mod holds;
 pub(crate) mod kit;
 pub mod line;
+pub mod orders;
 pub mod records;
 pub mod timers;
 pub mod wakes;
@@ -92,6 +93,13 @@ macro_rules! conformance_tests {
             a_forgotten_node_is_gone,
             history_tells_what_happened_in_order,
             the_fleets_pause_is_in_every_history;
+            orders: an_order_stands_until_it_is_ended,
+            an_order_makes_no_group,
+            a_forgotten_node_is_ordered_nothing,
+            an_order_wakes_its_node,
+            an_order_wakes_who_waits_for_a_slot,
+            an_order_that_was_missed_wakes_at_once,
+            what_others_do_wakes_no_idle_node;
             wakes: a_release_wakes_the_waiter,
             a_lease_that_ends_wakes_the_waiter,
             a_predecessor_that_leaves_wakes_the_waiter,

@@ -5,6 +5,7 @@ use reboot_core::fleet::NodeRecord;
 use reboot_core::group::{Group, Identity, Pause, Refusal, fleet_note};
 use reboot_core::id::{GroupName, Instance, NodeName, SessionId};
 use reboot_core::line::Ticket;
+use reboot_core::order::Order;
 use reboot_core::undo::Undo;
 use reboot_core::write::{Write, Written};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -95,6 +96,21 @@ impl<'t> Change<'t> {
             } => self.publish(record, *stale_after_ms)?,
             Write::Forget { node } => self.forget(node)?,
             Write::Undone { node, undone } => self.undone(node, undone)?,
+            Write::Order { node, group, order } => {
+                self.put_order(node, order)?;
+                self.put_history(group, &order.note(node))?;
+            }
+            Write::EndOrder {
+                node,
+                group,
+                order,
+                end,
+                at,
+            } => {
+                if self.drop_order(node, order)? {
+                    self.put_history(group, &order.end_note(node, end, at))?;
+                }
+            }
             Write::Join { group, ticket } => return self.join(group, ticket),
             Write::Leave { group, node } => self.leave(group, node)?,
             Write::Ask {
@@ -230,7 +246,8 @@ impl<'t> Change<'t> {
         let record = self.run("DELETE FROM nodes WHERE node = ?1", [node])?;
         let sql = "DELETE FROM timers WHERE kind = 'mark' AND name = ?1";
         let marks = self.run(sql, [node])?;
-        self.is_news |= record || marks;
+        let order = self.run("DELETE FROM orders WHERE node = ?1", [node])?;
+        self.is_news |= record || marks || order;
         Ok(())
     }
 
@@ -257,6 +274,23 @@ impl<'t> Change<'t> {
             Some(text) => from_json(&format!("what is owed to {node}"), &text),
             None => Ok(Undo::default()),
         }
+    }
+
+    fn put_order(&mut self, node: &NodeName, order: &Order) -> Result<(), Fault> {
+        let sql = "INSERT OR REPLACE INTO orders VALUES(?1, ?2)";
+        self.run(sql, params![node.as_str(), to_json(order)?])?;
+        self.is_news = true;
+        Ok(())
+    }
+
+    /// Drops the order of a node, if it is this one; whether it was.
+    fn drop_order(&mut self, node: &NodeName, order: &Order) -> Result<bool, Fault> {
+        if facts::order(self.conn, node)?.as_ref() != Some(order) {
+            return Ok(false);
+        }
+        self.run("DELETE FROM orders WHERE node = ?1", [node.as_str()])?;
+        self.is_news = true;
+        Ok(true)
     }
 
     fn join(&mut self, group: &GroupName, ticket: &Ticket) -> Result<Written, Fault> {

@@ -13,6 +13,11 @@ pub(super) const APPLICATION_ID: i64 = 0x7262_7374;
 pub(super) const FORMAT: i64 = 1;
 
 const SCHEMA: &str = include_str!("schema.sql");
+/// A table that stores did not have from the beginning; earlier versions leave it alone.
+pub(super) const ORDERS: &str = "CREATE TABLE IF NOT EXISTS orders(
+    node TEXT PRIMARY KEY,
+    ordered TEXT NOT NULL
+) STRICT, WITHOUT ROWID;";
 /// How long another process may hold the write lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Small: an idle daemon keeps it all in memory.
@@ -130,6 +135,7 @@ impl Database {
         configure(&conn, tuning).map_err(sql)?;
         make_tables(&mut conn, path)?;
         refuse_foreign(&conn, path)?;
+        conn.execute_batch(ORDERS).map_err(sql)?;
         checkpoint(&conn).map_err(sql)?;
         rearm(&mut conn, clock).map_err(sql)?;
         let log = FileIdentity::of(&file::beside(path, "-wal"))?;
@@ -194,7 +200,7 @@ fn make_tables(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
         format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};");
     let first = "INSERT INTO meta VALUES(1, 1, 1, '', 0, NULL);";
     transaction
-        .execute_batch(&format!("{SCHEMA}{marks}{first}"))
+        .execute_batch(&format!("{SCHEMA}{ORDERS}{marks}{first}"))
         .and_then(|()| transaction.commit())
         .map_err(sql)
 }

@@ -3,6 +3,7 @@
 use super::change::{Fault, from_json, number};
 use reboot_core::group::{Action, Cooldown, Facts, Group, Identity, Pause, Presence};
 use reboot_core::id::{GroupName, NodeName, SessionId};
+use reboot_core::order::Order;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeSet;
 
@@ -158,6 +159,17 @@ pub(super) fn pause(conn: &Connection, now: i64) -> Result<Option<Pause>, Fault>
         alive.insert(session.clone());
     }
     Ok(Some(pause).filter(|it| !it.is_over(&alive)))
+}
+
+/// What is ordered of a node.
+pub(super) fn order(conn: &Connection, node: &NodeName) -> Result<Option<Order>, Fault> {
+    let sql = "SELECT ordered FROM orders WHERE node = ?1";
+    let text: Option<String> = conn
+        .prepare_cached(sql)?
+        .query_row([node.as_str()], |row| row.get(0))
+        .optional()?;
+    text.map(|text| from_json(&format!("the order of {node}"), &text))
+        .transpose()
 }
 
 /// The agents that are alive, of one node or of all.

@@ -7,17 +7,32 @@ use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{Facts, HistoryEntry, Pause};
 use reboot_core::id::{GroupName, NodeName, SessionId};
 use reboot_core::line::{Line, Ticket};
+use reboot_core::order::Order;
 use reboot_core::undo::Undo;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `changed` needs to know.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Peek {
     /// The store's revision.
     pub(super) revision: u64,
+    /// The order of whoever asks, for whoever waits for one.
+    pub(super) order: Option<Order>,
     /// When the next lease or timer of interest ends, on the boot-time clock.
     pub(super) next_end_ms: Option<i64>,
+}
+
+// === impl Peek ===
+
+impl Peek {
+    /// Whether it shows something else than whoever waits for this has seen.
+    pub(super) fn is_news(&self, interest: &Interest, seen: u64) -> bool {
+        match interest {
+            Interest::Order { known, .. } => self.order != *known,
+            Interest::Slot { .. } | Interest::Everything => self.revision != seen,
+        }
+    }
 }
 
 /// The revision that the store stands at.
@@ -46,6 +61,7 @@ pub(super) fn fleet(conn: &Connection, now: i64) -> Result<Fleet, Fault> {
         groups: groups(conn, now, &alive)?,
         nodes: nodes(conn, now)?,
         owed: owed(conn)?,
+        orders: orders(conn)?,
         presences,
         pause: facts::pause(conn, now)?,
     })
@@ -145,6 +161,19 @@ fn owed(conn: &Connection) -> Result<BTreeMap<NodeName, Undo>, Fault> {
     Ok(all)
 }
 
+/// What is ordered, by node.
+fn orders(conn: &Connection) -> Result<BTreeMap<NodeName, Order>, Fault> {
+    let mut orders = BTreeMap::new();
+    let mut statement = conn.prepare_cached("SELECT node, ordered FROM orders")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (text, order): (String, String) = (row.get(0)?, row.get(1)?);
+        let order: Order = from_json(&format!("the order of {text}"), &order)?;
+        orders.insert(facts::name_of("a node", text, NodeName::new)?, order);
+    }
+    Ok(orders)
+}
+
 /// The newest lines of a group's history, oldest first.
 pub(super) fn history(
     conn: &Connection,
@@ -170,12 +199,15 @@ pub(super) fn peek(
     now: i64,
     interest: &Interest,
 ) -> Result<Peek, rusqlite::Error> {
-    let next_end_ms = match interest {
-        Interest::Slot { group, node } => next_end_for(conn, group, node)?,
-        Interest::Everything => next_end(conn, now)?,
+    let (next_end_ms, order) = match interest {
+        Interest::Slot { group, node } => (next_end_for(conn, group, node)?, None),
+        // A look tells what is wrong with one that cannot be read.
+        Interest::Order { node, .. } => (None, facts::order(conn, node).ok().flatten()),
+        Interest::Everything => (next_end(conn, now)?, None),
     };
     Ok(Peek {
         revision: revision(conn)?,
+        order,
         next_end_ms,
     })
 }

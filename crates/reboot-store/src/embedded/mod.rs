@@ -169,13 +169,14 @@ impl Store for EmbeddedStore {
     async fn changed(&self, interest: &Interest, seen: u64) -> Result<(), Trouble> {
         let mut known = self.revision.clone();
         loop {
-            if *known.borrow_and_update() != seen {
+            let is_other = *known.borrow_and_update() != seen;
+            if is_other && !matches!(interest, Interest::Order { .. }) {
                 return Ok(());
             }
             let peek: Peek = self
                 .ask(|answer| Job::Peek(interest.clone(), answer))
                 .await?;
-            if peek.revision != seen {
+            if peek.is_news(interest, seen) {
                 return Ok(());
             }
             let next_end = async {

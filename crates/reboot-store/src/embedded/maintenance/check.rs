@@ -7,6 +7,7 @@ use crate::embedded::facts::group_of;
 use reboot_core::fleet::NodeRecord;
 use reboot_core::group::{HistoryEntry, Identity};
 use reboot_core::line::Ticket;
+use reboot_core::order::Order;
 use reboot_core::undo::Undo;
 use rusqlite::Connection;
 use std::path::Path;
@@ -88,6 +89,11 @@ impl Report {
         self.records(conn, "SELECT node, owed FROM nodes", |name, text| {
             from_json::<Undo>(&format!("what is owed to {name}"), text).map(drop)
         })?;
+        if conn.table_exists(None, "orders")? {
+            self.records(conn, "SELECT node, ordered FROM orders", |name, text| {
+                from_json::<Order>(&format!("the order of {name}"), text).map(drop)
+            })?;
+        }
         self.records(
             conn,
             "SELECT session, identity FROM sessions",

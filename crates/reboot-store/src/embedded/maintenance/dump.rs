@@ -7,11 +7,13 @@ use rusqlite::types::ValueRef;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-const TABLES: [&str; 7] = [
-    "meta", "groups", "sessions", "tickets", "timers", "nodes", "history",
+const TABLES: [&str; 8] = [
+    "meta", "groups", "sessions", "tickets", "timers", "nodes", "orders", "history",
 ];
 /// Columns that hold JSON; a broken one is shown as the text it is.
-const RECORDS: [&str; 6] = ["record", "identity", "ticket", "pause", "owed", "entry"];
+const RECORDS: [&str; 7] = [
+    "record", "identity", "ticket", "pause", "owed", "ordered", "entry",
+];
 
 /// Shows every row of every table. Opens for reading only, also beside a running daemon.
 ///
@@ -27,7 +29,10 @@ fn all(conn: &mut Connection) -> rusqlite::Result<Value> {
     let mut dump = Map::new();
     dump.insert("format".to_owned(), FORMAT.into());
     for table in TABLES {
-        dump.insert(table.to_owned(), rows(&transaction, table)?);
+        // A backup of an earlier version has no orders.
+        if table != "orders" || transaction.table_exists(None, table)? {
+            dump.insert(table.to_owned(), rows(&transaction, table)?);
+        }
     }
     Ok(dump.into())
 }

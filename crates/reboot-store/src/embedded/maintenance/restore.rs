@@ -3,6 +3,7 @@
 use super::backup::{copy, refuse_unsound};
 use super::check::{Report, check};
 use crate::embedded::change::{Change, Fault, column, from_json, to_json};
+use crate::embedded::database::ORDERS;
 use crate::embedded::error::StoreError;
 use crate::embedded::facts::name_of;
 use crate::embedded::file::{self, FileIdentity, Lock, beside};
@@ -98,6 +99,8 @@ fn rewrite_tables(conn: &Connection, next: &Marks, why: &Why) -> Result<Restored
     let alive = sessions(conn)?;
     keep_pause_of_fleet(conn, &alive)?;
     conn.execute_batch("DELETE FROM sessions; DELETE FROM tickets;")?;
+    // One that was taken back since must not come to life again.
+    conn.execute_batch(&format!("{ORDERS} DELETE FROM orders;"))?;
     let mut restored = Restored {
         epoch: next.epoch,
         paused: Vec::new(),
