@@ -9,6 +9,7 @@ use crate::kind::Refused;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use jiff::Timestamp;
+use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Pause, Reply, Request};
 use reboot_core::id::{BadName, GroupName, NodeName, RequestId, SessionId};
 use reboot_core::write::{Trouble, Write, Written};
@@ -40,6 +41,31 @@ pub(crate) enum BadWish {
     /// The store has not done it.
     #[error("{0}")]
     Trouble(#[from] Trouble),
+}
+
+/// What an operator stops, or lets go on.
+#[derive(Clone)]
+enum Stopped {
+    Fleet,
+    Group(GroupName),
+    Node(GroupName, NodeName),
+}
+
+// === impl Stopped ===
+
+impl Stopped {
+    fn of(group: Option<GroupName>) -> Self {
+        group.map_or(Self::Fleet, Self::Group)
+    }
+
+    fn stop_in<'a>(&self, fleet: &'a Fleet) -> Option<&'a Pause> {
+        let group = |name| fleet.groups.get(name).map(|entry| &entry.group);
+        match self {
+            Self::Fleet => fleet.pause.as_ref(),
+            Self::Group(name) => group(name)?.pause.as_ref(),
+            Self::Node(name, node) => group(name)?.held_back.get(node),
+        }
+    }
 }
 
 // === impl Operator ===
@@ -98,14 +124,7 @@ impl Operator {
         until: Option<String>,
     ) -> Result<(), BadWish> {
         let pause = self.stop(desk, why, until).await?;
-        match group {
-            Some(group) => drop(self.ask(desk, group, Action::Pause(pause)).await?),
-            None => {
-                let write = Write::pause_fleet(Some(pause), self.by(), time_of_day());
-                self.commit(desk, write).await?;
-            }
-        }
-        Ok(())
+        self.replace(desk, &Stopped::of(group), Some(pause)).await
     }
 
     /// Holds one node of a group back; with an end it stands on a lease as a pause does. What a
@@ -119,8 +138,8 @@ impl Operator {
     ) -> Result<(), BadWish> {
         let node = desk.settings().node_meant(&node);
         let stop = self.stop(desk, why, until).await?;
-        let action = Action::HoldBack { node, stop };
-        self.ask(desk, group, action).await.map(drop)
+        let what = Stopped::Node(group, node);
+        self.replace(desk, &what, Some(stop)).await
     }
 
     /// Holds it back no longer, under whatever name it was held back.
@@ -130,9 +149,8 @@ impl Operator {
         (group, node): (GroupName, NodeName),
     ) -> Result<(), BadWish> {
         for node in BTreeSet::from([desk.settings().node_meant(&node), node]) {
-            let by = self.by();
-            let action = Action::LetGo { node, by };
-            self.ask(desk, group.clone(), action).await?;
+            let what = Stopped::Node(group.clone(), node);
+            self.replace(desk, &what, None).await?;
         }
         Ok(())
     }
@@ -163,15 +181,52 @@ impl Operator {
         desk: &Desk,
         group: Option<GroupName>,
     ) -> Result<(), BadWish> {
-        let by = self.by();
-        match group {
-            Some(group) => drop(self.ask(desk, group, Action::Resume { by }).await?),
-            None => {
-                let write = Write::pause_fleet(None, by, time_of_day());
-                self.commit(desk, write).await?;
-            }
+        self.replace(desk, &Stopped::of(group), None).await
+    }
+
+    /// Puts a stop in the place of a former one, or ends that one. The lease that nothing stands
+    /// on afterwards is ended; where that fails, it goes at its time.
+    async fn replace(
+        &self,
+        desk: &Desk,
+        what: &Stopped,
+        stop: Option<Pause>,
+    ) -> Result<(), BadWish> {
+        let former = desk.view().current().await.ok();
+        let former = former.and_then(|sight| what.stop_in(&sight.fleet)?.session.clone());
+        let timer = stop.as_ref().and_then(|stop| stop.session.clone());
+        let done = self.change(desk, what, stop).await;
+        let idle = match &done {
+            Ok(()) => former,
+            // It may stand on it.
+            Err(BadWish::Trouble(Trouble::Unknown(_))) => None,
+            Err(_) => timer,
+        };
+        if let Some(session) = idle {
+            let _ = desk.view().write(Write::EndSession { session }).await;
         }
-        Ok(())
+        done
+    }
+
+    async fn change(
+        &self,
+        desk: &Desk,
+        what: &Stopped,
+        stop: Option<Pause>,
+    ) -> Result<(), BadWish> {
+        let by = self.by();
+        let (group, action) = match (what.clone(), stop) {
+            (Stopped::Fleet, stop) => {
+                let write = Write::pause_fleet(stop, by, time_of_day());
+                self.commit(desk, write).await?;
+                return Ok(());
+            }
+            (Stopped::Group(group), Some(stop)) => (group, Action::Pause(stop)),
+            (Stopped::Group(group), None) => (group, Action::Resume { by }),
+            (Stopped::Node(group, node), Some(stop)) => (group, Action::HoldBack { node, stop }),
+            (Stopped::Node(group, node), None) => (group, Action::LetGo { node, by }),
+        };
+        self.ask(desk, group, action).await.map(drop)
     }
 
     /// Changes a group's slots; answers them before and after.

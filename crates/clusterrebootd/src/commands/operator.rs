@@ -71,10 +71,26 @@ pub(super) fn known_group(fleet: &Fleet, group: &GroupName) -> Result<()> {
 
 /// Commits one change. A store that says no answers why and what to do.
 pub(super) async fn commit(store: &dyn Store, write: Write) -> Result<Written> {
-    store.write(write).await.map_err(|trouble| match trouble {
+    store.write(write).await.map_err(in_words)
+}
+
+/// The same of a stop, whose timer is ended when it was surely not put up.
+pub(super) async fn commit_stop(store: &dyn Store, write: Write, stop: &Pause) -> Result<Written> {
+    let done = store.write(write).await;
+    if done
+        .as_ref()
+        .is_err_and(|it| !matches!(it, Trouble::Unknown(_)))
+    {
+        end_timer(store, stop).await;
+    }
+    done.map_err(in_words)
+}
+
+fn in_words(trouble: Trouble) -> anyhow::Error {
+    match trouble {
         Trouble::Unknown(why) => anyhow!("{why}: look whether it was done before retrying"),
         other => anyhow!("{other}"),
-    })
+    }
 }
 
 /// The slots that this configuration asks for, where it says any and the group has others.

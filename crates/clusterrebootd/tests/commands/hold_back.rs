@@ -90,3 +90,19 @@ fn who_is_not_known_needs_a_group() {
     let list = site.good(&["fleet", "list"]);
     assert!(list.contains("node-x is held back"), "{list}");
 }
+
+#[test]
+fn a_stop_that_is_refused_leaves_no_lease() {
+    let site = Site::with_hold();
+    let pause = &["lock", "pause"];
+    let hold_back = &["fleet", "hold-back", "node-x"];
+    let rest = ["--group", "misspelt", "--reason", "x", "--until", LONG];
+    for stop in [&pause[..], hold_back] {
+        let refused = site.refused(&[stop, &rest].concat());
+        assert!(refused.contains("there is no group misspelt"), "{refused}");
+        site.wait_in_store("no lease is left", |fleet| {
+            let timers = fleet.presences.iter().map(|it| it.session.as_str());
+            timers.filter(|it| it.starts_with("pause-")).count() == 0
+        });
+    }
+}

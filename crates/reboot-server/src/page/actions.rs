@@ -11,6 +11,7 @@ use axum::{Router, middleware};
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode};
 use reboot_core::id::{BadName, GroupName, NodeName};
+use reboot_core::write::Trouble;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -166,6 +167,9 @@ impl From<BadName> for Undone {
 impl IntoResponse for Undone {
     fn into_response(self) -> Response {
         let (status, why) = match self {
+            Self::Wish(BadWish::Trouble(Trouble::Refused(refusal))) => {
+                (StatusCode::CONFLICT, refusal.to_string())
+            }
             Self::Wish(BadWish::Trouble(trouble)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, trouble.to_string())
             }

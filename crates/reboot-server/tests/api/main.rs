@@ -13,7 +13,9 @@ mod kit;
 mod schema;
 
 use kit::{Answer, House, of_max};
+use reboot_core::group::HELD_BACK_MAX;
 use reboot_core::id::GroupName;
+use reboot_server::settings::GroupRules;
 use serde_json::{Value, json};
 
 async fn furnished() -> House {
@@ -202,6 +204,99 @@ async fn a_pause_with_an_end_stands_on_a_lease() {
     let pause = house.store.look().await.unwrap().pause.unwrap();
     assert!(pause.session.is_some());
     assert_eq!(pause.until.as_deref(), Some("2999-01-01T00:00:00Z"));
+}
+
+/// Group `default` with two slots, and `web` of the configuration with three.
+async fn with_an_unmade_group() -> House {
+    let mut settings = of_max(2);
+    let web = GroupName::new("web").unwrap();
+    settings.groups.insert(web, GroupRules::of_max(3));
+    settings.open_groups = Some(GroupRules::of_max(1));
+    House::open(settings).await
+}
+
+#[tokio::test]
+async fn groups_of_the_configuration_are_shown_before_anybody_asks() {
+    let house = with_an_unmade_group().await;
+    let groups = get(&house, "/api/v1/groups").await;
+    let told: Vec<_> = (groups.as_array().unwrap().iter())
+        .map(|it| (it["name"].as_str().unwrap(), &it["max"], &it["free"]))
+        .collect();
+    let (two, three) = (json!(2), json!(3));
+    assert_eq!(told, [("default", &two, &two), ("web", &three, &three)]);
+    let whole = get(&house, "/api/v1/fleet").await;
+    assert_eq!(whole["groups"], groups);
+    assert_eq!(get(&house, "/api/v1/groups/web").await, groups[1]);
+    let history = get(&house, "/api/v1/groups/web/history").await;
+    assert_eq!(history, json!([]));
+    let made = house.store.look().await.unwrap().groups;
+    assert_eq!(made.len(), 0, "a look makes none");
+}
+
+#[tokio::test]
+async fn groups_of_the_configuration_are_operated_before_anybody_asks() {
+    let why = json!({ "reason": "release day" });
+    for (method, path, body, status) in [
+        ("POST", "web/pause", &why, 204),
+        ("POST", "web/nodes/web-1/hold-back", &why, 204),
+        ("PUT", "web/max", &json!({ "max": 5 }), 200),
+        ("POST", "web/resume", &Value::Null, 204),
+        ("POST", "web/nodes/web-1/let-go", &Value::Null, 204),
+    ] {
+        let house = with_an_unmade_group().await;
+        let path = format!("/api/v1/groups/{path}");
+        let answer = send(&house, method, &path, body).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        let misspelt = path.replace("web/", "wbe/");
+        let answer = send(&house, method, &misspelt, body).await;
+        assert_eq!(answer.status, 404, "{misspelt}: {}", answer.body);
+        let fleet = house.store.look().await.unwrap();
+        let names: Vec<&str> = fleet.groups.keys().map(GroupName::as_str).collect();
+        assert_eq!(names, ["web"], "{path}");
+    }
+}
+
+/// How many leases of stops are alive.
+async fn timers(house: &House) -> usize {
+    let presences = house.store.look().await.unwrap().presences;
+    let timers = presences.iter().map(|it| it.session.as_str());
+    timers.filter(|it| it.starts_with("pause-")).count()
+}
+
+#[tokio::test]
+async fn the_lease_of_a_stop_ends_with_it() {
+    let house = furnished().await;
+    let wish = json!({ "reason": "backup", "until": "2999-01-01T00:00:00Z" });
+    let group = "/api/v1/groups/default";
+    for (stop, go_on) in [
+        ("/api/v1/pause".to_owned(), "/api/v1/resume".to_owned()),
+        (format!("{group}/pause"), format!("{group}/resume")),
+        (
+            format!("{group}/nodes/node-c/hold-back"),
+            format!("{group}/nodes/node-c/let-go"),
+        ),
+    ] {
+        for again in ["", " again"] {
+            let status = send(&house, "POST", &stop, &wish).await.status;
+            assert_eq!((status, timers(&house).await), (204, 1), "{stop}{again}");
+        }
+        let status = send(&house, "POST", &go_on, &Value::Null).await.status;
+        assert_eq!((status, timers(&house).await), (204, 0), "{go_on}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_that_is_refused_leaves_no_lease() {
+    let house = furnished().await;
+    let stop = |number: usize| format!("/api/v1/groups/default/nodes/n{number}/hold-back");
+    let wish = json!({ "reason": "a trial" });
+    for number in 0..HELD_BACK_MAX {
+        assert_eq!(send(&house, "POST", &stop(number), &wish).await.status, 204);
+    }
+    let wish = json!({ "reason": "one more", "until": "2999-01-01T00:00:00Z" });
+    let refused = send(&house, "POST", &stop(HELD_BACK_MAX), &wish).await;
+    problem(&refused, 409, "too_many_held_back", "100");
+    assert_eq!(timers(&house).await, 0);
 }
 
 /// Method, path, body, status, kind, and a word of the explanation.

@@ -151,6 +151,15 @@ fn report(name: &str, healthy: bool, waiting_for: &[&str], stale_after_ms: u64) 
     }
 }
 
+/// A node that says it holds, in a store that knows of no group.
+pub(crate) async fn report_a_hold(store: &dyn Store, name: &str) {
+    let mut write = report(name, true, &[], LONG_MS);
+    if let Write::Publish { record, .. } = &mut write {
+        record.hold = Some(1);
+    }
+    store.write(write).await.unwrap();
+}
+
 /// One that is overdue, one on its way, a guest, two that wait, one unhealthy, one silent.
 pub(crate) async fn move_in(store: &dyn Store) {
     let slot = ["every slot is taken by node-a (rebooting), node-b (claimed)"];

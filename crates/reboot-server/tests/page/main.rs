@@ -71,6 +71,33 @@ async fn the_board_tells_who_reboots_who_waits_and_why() {
 }
 
 #[tokio::test]
+async fn a_group_of_the_configuration_is_shown_and_paused_before_anybody_asks() {
+    let house = House::open(settings()).await;
+    let page = get(&house, "/").await.body;
+    for told in ["Group default", "3 of 3 slots free", "02:00 to 05:00"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let form = "group=default&reason=not+yet&until=";
+    let answer = send(&house, "/act/pause", "http://server", form).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    let page = get(&house, "/").await.body;
+    assert!(
+        page.contains("Paused by somebody at 127.0.0.1: not yet"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_group_whose_record_is_lost_is_an_alarm() {
+    let house = House::open(settings()).await;
+    fleet::report_a_hold(&*house.store, "node-h").await;
+    house.desk.view().fresh().await.unwrap();
+    let page = get(&house, "/").await.body;
+    assert!(page.contains("Group default is not there"), "{page}");
+    assert!(page.contains("node-h"), "{page}");
+}
+
+#[tokio::test]
 async fn what_a_node_says_cannot_become_markup() {
     let house = House::open(settings()).await;
     for write in fleet::claim("<script>alert(1)", 1) {

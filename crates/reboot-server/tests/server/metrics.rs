@@ -30,6 +30,8 @@ async fn the_original_s_four_names_stay() {
         &text,
         "fleetlock_lock_transition_count{group=\"default\"} 0",
     );
+    has(&text, "clusterrebootd_server_slots{group=\"default\"} 1");
+    has(&text, "clusterrebootd_server_paused{group=\"default\"} 0");
     has(&text, "fleetlock_lock_request_count 0");
     has(&text, "# TYPE fleetlock_unlock_request_count counter");
     house.pre_reboot("a").await;

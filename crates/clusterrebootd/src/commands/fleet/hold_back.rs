@@ -1,6 +1,6 @@
 //! `fleet hold-back` and `fleet let-go`: one node does not reboot for a while.
 
-use crate::commands::operator::{commit, end_timer, now, request_id, stop, who};
+use crate::commands::operator::{commit, commit_stop, end_timer, now, request_id, stop, who};
 use crate::config::Settings;
 use crate::console::print_then;
 use crate::exit::ExitCode;
@@ -38,10 +38,7 @@ pub(super) async fn hold_back(
         node: node.clone(),
         stop: stop.clone(),
     };
-    if let Err(error) = ask(store, settings, group, action).await {
-        end_timer(store, &stop).await;
-        return Err(error);
-    }
+    commit_stop(store, asking(settings, group, action)?, &stop).await?;
     let until = order.until.map_or(String::new(), |until| {
         format!(" before it ends by itself at {until}")
     });
@@ -72,7 +69,8 @@ pub(super) async fn let_go(
         };
         let (node, by) = (node.clone(), who());
         let line = format!("let {node} of group {name} go");
-        ask(store, settings, name, Action::LetGo { node, by }).await?;
+        let let_go = asking(settings, name, Action::LetGo { node, by })?;
+        commit(store, let_go).await?;
         end_timer(store, stop).await;
         lines.push(line);
     }
@@ -90,14 +88,9 @@ fn group_of<'a>(fleet: &'a Fleet, node: &'a NodeName) -> Option<&'a GroupName> {
     by_record.or_else(by_hold)
 }
 
-async fn ask(
-    store: &dyn Store,
-    settings: &Settings,
-    group: &GroupName,
-    action: Action,
-) -> Result<()> {
+fn asking(settings: &Settings, group: &GroupName, action: Action) -> Result<Write> {
     let is_own = *group == settings.group;
-    let write = Write::Ask {
+    Ok(Write::Ask {
         group: group.clone(),
         create_with_max: is_own.then_some(settings.max),
         request: Request {
@@ -105,6 +98,5 @@ async fn ask(
             at: now(),
             action,
         },
-    };
-    commit(store, write).await.map(drop)
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::{Desk, commit, look, who};
 use crate::commands::operator::known_group;
-use crate::commands::operator::{end_timer, now, stop};
+use crate::commands::operator::{commit_stop, end_timer, now, stop};
 use crate::console::print_then;
 use crate::exit::ExitCode;
 use anyhow::{Result, bail};
@@ -32,16 +32,19 @@ impl Desk<'_> {
             Some(until) => format!(" before it ends by itself at {until}"),
             None => String::new(),
         };
-        let (what, option) = match self.chosen {
-            Some(group) => {
-                self.ask(group, Action::Pause(pause)).await?;
-                (format!("group {group}"), format!(" --group {group}"))
-            }
-            None => {
-                commit(self.store, Write::pause_fleet(Some(pause), who(), now())).await?;
-                ("the fleet".to_owned(), String::new())
-            }
+        let (write, what, option) = match self.chosen {
+            Some(group) => (
+                self.asking(group, Action::Pause(pause.clone()))?,
+                format!("group {group}"),
+                format!(" --group {group}"),
+            ),
+            None => (
+                Write::pause_fleet(Some(pause.clone()), who(), now()),
+                "the fleet".to_owned(),
+                String::new(),
+            ),
         };
+        commit_stop(self.store, write, &pause).await?;
         let text = format!(
             "paused {what}; `{} resume{option}` lets it go on{until}\n",
             self.called.lock()

@@ -88,8 +88,8 @@ impl Desk<'_> {
         (*group == self.settings.group).then_some(self.settings.max)
     }
 
-    async fn ask(&self, group: &GroupName, action: Action) -> Result<Reply> {
-        let write = Write::Ask {
+    fn asking(&self, group: &GroupName, action: Action) -> Result<Write> {
+        Ok(Write::Ask {
             group: group.clone(),
             create_with_max: match action {
                 Action::SetMax { .. } | Action::Pause(_) => self.create_with_max(group),
@@ -100,8 +100,11 @@ impl Desk<'_> {
                 at: now(),
                 action,
             },
-        };
-        match commit(self.store, write).await? {
+        })
+    }
+
+    async fn ask(&self, group: &GroupName, action: Action) -> Result<Reply> {
+        match commit(self.store, self.asking(group, action)?).await? {
             Written::Granted(reply) => Ok(reply),
             Written::Done | Written::Ticket(_) => bail!("the store answered something else"),
         }

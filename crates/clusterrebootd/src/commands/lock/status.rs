@@ -246,9 +246,7 @@ mod tests {
 
     #[test]
     fn slots_that_other_programs_take_are_shown_as_taken() {
-        let mut entry = Fleet::default()
-            .unmade(&GroupName::default(), 2)
-            .unwrap();
+        let mut entry = Fleet::default().unmade(&GroupName::default(), 2).unwrap();
         entry.foreign = vec![NodeName::new("locksmith").unwrap()];
         assert_eq!(
             as_text(&entry),
