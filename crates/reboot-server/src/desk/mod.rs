@@ -21,8 +21,10 @@ use reboot_core::group::{Action, Refusal, Reply, Request};
 use reboot_core::id::{GroupName, MachineId, NodeName, RequestId};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
+pub(crate) use room::Queuer;
 pub use room::Waiting;
 use room::{Place, Room};
+use std::borrow::Cow;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -142,6 +144,16 @@ impl Desk {
         self.room.waiting()
     }
 
+    /// The first so many clients that wait for a slot of a group, and how many there are.
+    pub(crate) fn queue(&self, group: &GroupName, count: usize) -> (Vec<Queuer>, usize) {
+        self.room.line(group, count)
+    }
+
+    /// Changes whenever one of those comes, goes, or is told something else.
+    pub(crate) fn moves(&self) -> watch::Receiver<u64> {
+        self.room.moves()
+    }
+
     /// What it has counted.
     pub(crate) fn figures(&self) -> &Figures {
         &self.figures
@@ -164,7 +176,9 @@ impl Desk {
     /// Why not, or why not yet.
     pub async fn admit(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
         let start = Instant::now();
-        let answer = self.admit_or_wait(wish).await;
+        let mut wish = Cow::Borrowed(wish);
+        let answer = self.admit_or_wait(&mut wish).await;
+        let wish = wish.as_ref();
         self.figures.lock_took(start.elapsed());
         self.tell(&match &answer {
             Ok(number) => News::Admitted {
@@ -176,12 +190,13 @@ impl Desk {
         answer
     }
 
-    async fn admit_or_wait(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
+    async fn admit_or_wait(self: &Arc<Self>, wish: &mut Cow<'_, Wish>) -> Result<u64, Refused> {
         let call = self.callers.enter(&wish.id);
         let start = Instant::now();
         let mut place = None;
         loop {
             let settings = self.settings();
+            rename(wish, settings.node_of(&wish.id))?;
             let Some(rules) = settings.rules_of(&wish.group) else {
                 return Err(unknown_group(&wish.group));
             };
@@ -196,7 +211,12 @@ impl Desk {
             if !obstacle.may_pass || is_over {
                 return Err(obstacle.refused);
             }
-            let place = place.get_or_insert_with(|| self.room.join(&wish.group));
+            let why = &obstacle.refused.value;
+            let place = place.get_or_insert_with(|| {
+                let client = Queuer::new(wish.id.clone(), wish.protocol, why);
+                self.room.join(&wish.group, client)
+            });
+            place.told(why);
             // Who joined after a reload's call was not called.
             if !Arc::ptr_eq(&settings, &self.settings()) {
                 continue;
@@ -402,6 +422,16 @@ fn is_of_no_group(answer: &Result<Written, Trouble>) -> bool {
             Refusal::NoGroup { .. } | Refusal::GroupLost { .. }
         ))
     )
+}
+
+/// Whoever waits is the node that a reload says it is, if it may act for that one.
+fn rename(wish: &mut Cow<'_, Wish>, node: NodeName) -> Result<(), Refused> {
+    if wish.node == node {
+        return Ok(());
+    }
+    wish.client.as_one_of(&node, &wish.id)?;
+    wish.to_mut().node = node;
+    Ok(())
 }
 
 fn deadline(wait: Wait, rules: &GroupRules, start: Instant) -> Option<Instant> {

@@ -1,5 +1,6 @@
 //! The documents of the fleet API.
 
+use crate::desk::{Desk, Queuer};
 use crate::settings::ServerSettings;
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{Cooldown, HistoryEntry, Hold, Pause};
@@ -93,8 +94,11 @@ pub(super) struct TicketView {
     node: String,
     /// RFC 3339.
     since: String,
-    /// What keeps it, in its own words.
+    /// What keeps it: in its own words, or in those of the server that it waits at.
     waiting_for: Vec<String>,
+    /// What it speaks when no agent of ours is there: `fleetlock`, `lock-api`. Such clients are
+    /// known to the server that they wait at, and to no other.
+    guest: Option<String>,
 }
 
 /// A node.
@@ -180,20 +184,21 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 // === from what the store shows ===
 
 impl FleetView {
-    pub(super) fn of(fleet: &Fleet, settings: &ServerSettings) -> Self {
+    pub(super) fn of(fleet: &Fleet, desk: &Desk) -> Self {
         Self {
             revision: fleet.revision,
             pause: fleet.pause.as_ref().map(PauseView::of),
-            groups: groups(fleet, settings),
+            groups: groups(fleet, desk),
             nodes: nodes(fleet),
         }
     }
 }
 
-pub(super) fn groups(fleet: &Fleet, settings: &ServerSettings) -> Vec<GroupView> {
+pub(super) fn groups(fleet: &Fleet, desk: &Desk) -> Vec<GroupView> {
+    let settings = desk.settings();
     let groups = settings.groups_of(fleet).into_iter();
     groups
-        .map(|(name, entry)| GroupView::of(fleet, name, &entry))
+        .map(|(name, entry)| GroupView::of(fleet, name, &entry, desk))
         .collect()
 }
 
@@ -205,14 +210,7 @@ pub(super) fn nodes(fleet: &Fleet) -> Vec<NodeView> {
 }
 
 impl GroupView {
-    pub(super) fn of(fleet: &Fleet, name: &GroupName, entry: &GroupEntry) -> Self {
-        let told = |node: &NodeName| {
-            fleet
-                .nodes
-                .get(node)
-                .map(|it| it.record.waiting_for.clone())
-        };
-        let tickets = (1..).zip(entry.line.tickets());
+    pub(super) fn of(fleet: &Fleet, name: &GroupName, entry: &GroupEntry, desk: &Desk) -> Self {
         Self {
             name: name.to_string(),
             max: entry.group.max,
@@ -226,14 +224,40 @@ impl GroupView {
                 .iter()
                 .map(|hold| HoldView::of(entry, hold))
                 .collect(),
-            waiting: tickets
-                .map(|(place, ticket)| TicketView {
-                    place,
-                    node: ticket.node.to_string(),
-                    since: ticket.since.clone(),
-                    waiting_for: told(&ticket.node).unwrap_or_default(),
-                })
-                .collect(),
+            waiting: waiting(fleet, name, entry, desk),
+        }
+    }
+}
+
+/// Daemons in the store's line, and behind them the clients that wait at this server.
+fn waiting(fleet: &Fleet, name: &GroupName, entry: &GroupEntry, desk: &Desk) -> Vec<TicketView> {
+    let settings = desk.settings();
+    let tickets = entry.line.tickets();
+    let (clients, _) = desk.queue(name, usize::MAX);
+    let tickets = (1..).zip(tickets).map(|(place, ticket)| {
+        let node = fleet.nodes.get(&ticket.node);
+        TicketView {
+            place,
+            node: ticket.node.to_string(),
+            since: ticket.since.clone(),
+            waiting_for: node.map_or(Vec::new(), |it| it.record.waiting_for.clone()),
+            guest: None,
+        }
+    });
+    let behind = entry.line.tickets().len() + 1;
+    let clients = (behind..).zip(clients);
+    let clients = clients.map(|(place, it)| TicketView::of_client(place, it, &settings));
+    tickets.chain(clients).collect()
+}
+
+impl TicketView {
+    fn of_client(place: usize, client: Queuer, settings: &ServerSettings) -> Self {
+        Self {
+            place,
+            node: settings.node_of(&client.id).into(),
+            since: client.since,
+            waiting_for: vec![client.why],
+            guest: Some(client.protocol.to_owned()),
         }
     }
 }

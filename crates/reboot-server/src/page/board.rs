@@ -3,7 +3,7 @@
 use super::history::{Deed, deeds};
 use super::week::{Day, week};
 use super::words::{When, span};
-use crate::desk::Desk;
+use crate::desk::{Desk, Queuer};
 use crate::settings::ServerSettings;
 use jiff::Timestamp;
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
@@ -22,6 +22,8 @@ const ROWS_MAX: usize = 200;
 pub(super) struct Board {
     /// The look's revision; 0 without one.
     pub(super) revision: u64,
+    /// How often those who wait at this server had moved.
+    pub(super) moves: u64,
     /// When it was drawn.
     pub(super) now: String,
     /// Where the state is kept.
@@ -92,6 +94,8 @@ pub(super) struct WaiterRow {
     pub(super) node: String,
     pub(super) since: When,
     pub(super) reasons: Vec<String>,
+    /// What it speaks when it has no agent of ours.
+    pub(super) guest: Option<&'static str>,
 }
 
 /// A node by its own words.
@@ -120,11 +124,14 @@ impl Board {
             Err(trouble) => return Self::without(store, &trouble.to_string(), now),
         };
         let settings = desk.settings();
+        let moves = *desk.moves().borrow();
         let mut groups = Vec::new();
         for (name, entry) in &settings.groups_of(&fleet) {
             let lines = desk.view().history(name, HISTORY_MAX).await;
             let lines = lines.unwrap_or_default();
-            groups.push(GroupCard::of(name, entry, &fleet, &settings, &lines, now));
+            let mut card = GroupCard::of(name, entry, &fleet, &settings, &lines, now);
+            card.add_clients(desk.queue(name, ROWS_MAX), &settings, now);
+            groups.push(card);
         }
         let mut nodes = node_rows(&fleet, now);
         let more_nodes = nodes.len().saturating_sub(ROWS_MAX);
@@ -133,6 +140,7 @@ impl Board {
         nodes.truncate(ROWS_MAX);
         Self {
             revision: fleet.revision,
+            moves,
             now: clock(now),
             store,
             is_paused: fleet.pause.is_some(),
@@ -151,6 +159,7 @@ impl Board {
         };
         Self {
             revision: 0,
+            moves: 0,
             now: clock(now),
             store,
             is_paused: false,
@@ -201,6 +210,7 @@ impl GroupCard {
                     node: ticket.node.to_string(),
                     since: When::of(&ticket.since, now),
                     reasons: reasons(fleet, &ticket.node),
+                    guest: None,
                 })
                 .collect(),
             more_waiters: tickets.len().saturating_sub(ROWS_MAX),
@@ -208,6 +218,28 @@ impl GroupCard {
             week,
             deeds: deeds(lines, now),
         }
+    }
+
+    /// Puts the clients that wait at this server behind the daemons in the store's line.
+    fn add_clients(
+        &mut self,
+        (clients, count): (Vec<Queuer>, usize),
+        settings: &ServerSettings,
+        now: Timestamp,
+    ) {
+        let behind = self.waiters.len() + self.more_waiters + 1;
+        let room = ROWS_MAX.saturating_sub(self.waiters.len());
+        let rows = (behind..).zip(clients).take(room);
+        let rows = rows.map(|(place, client)| WaiterRow {
+            place,
+            node: settings.node_of(&client.id).into(),
+            since: When::of(&client.since, now),
+            reasons: vec![client.why],
+            guest: Some(client.protocol),
+        });
+        let before = self.waiters.len();
+        self.waiters.extend(rows);
+        self.more_waiters += count + before - self.waiters.len();
     }
 }
 

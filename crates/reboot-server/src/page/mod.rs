@@ -19,6 +19,7 @@ use board::Board;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::num::ParseIntError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -52,7 +53,15 @@ struct Fragment<'a> {
 /// What the page has seen already.
 #[derive(Deserialize)]
 struct Known {
-    seen: Option<u64>,
+    seen: Option<SeenOnPage>,
+}
+
+/// A look's revision, and how often those who wait at this server had moved: `12.3`.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct SeenOnPage {
+    revision: u64,
+    moves: u64,
 }
 
 /// `/`, the part of it that changes, and what it is drawn with.
@@ -80,9 +89,7 @@ async fn page(State(desk): State<Arc<Desk>>, who: Who) -> Response {
 /// a while.
 async fn fragment(State(desk): State<Arc<Desk>>, who: Who, Query(known): Query<Known>) -> Response {
     if let Some(seen) = known.seen {
-        let mut looks = desk.view().looks();
-        let is_news = |look: &Seen| look.as_ref().map_or(0, |sight| sight.fleet.revision) != seen;
-        if timeout(HELD, looks.wait_for(is_news)).await.is_err() {
+        if timeout(HELD, news(&desk, &seen)).await.is_err() {
             return StatusCode::NO_CONTENT.into_response();
         }
     }
@@ -96,8 +103,33 @@ async fn fragment(State(desk): State<Arc<Desk>>, who: Who, Query(known): Query<K
     html(fragment.render())
 }
 
+/// Answers when the board differs from what the page has seen.
+async fn news(desk: &Desk, seen: &SeenOnPage) {
+    let (mut looks, mut moves) = (desk.view().looks(), desk.moves());
+    let revision = |look: &Seen| look.as_ref().map_or(0, |sight| sight.fleet.revision);
+    // Both senders live as long as the desk.
+    tokio::select! {
+        _ = looks.wait_for(|look| revision(look) != seen.revision) => {}
+        _ = moves.wait_for(|moves| *moves != seen.moves) => {}
+    }
+}
+
 async fn look(desk: &Desk) -> Board {
     Board::of(desk, Timestamp::now()).await
+}
+
+// === impl SeenOnPage ===
+
+impl TryFrom<String> for SeenOnPage {
+    type Error = ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, ParseIntError> {
+        let (revision, moves) = text.split_once('.').unwrap_or((&text, "0"));
+        Ok(Self {
+            revision: revision.parse()?,
+            moves: moves.parse()?,
+        })
+    }
 }
 
 async fn style() -> Response {

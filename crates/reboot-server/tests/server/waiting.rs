@@ -1,8 +1,9 @@
 //! Requests that wait for a slot: in order, within their bound, and never for nobody.
 
 use super::kit::{HEADER, House, body, of_max, post, until};
-use reboot_core::id::GroupName;
+use reboot_core::id::{GroupName, NodeName};
 use reboot_server::settings::ServerSettings;
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -45,6 +46,83 @@ async fn a_wait_ends_at_its_bound_with_the_reason() {
     assert_eq!((answer.status, answer.kind().as_str()), (423, "lock_held"));
     assert!(start.elapsed() >= Duration::from_secs(1));
     assert_eq!(house.waiters(), 0);
+}
+
+/// Node, protocol and reason of each who waits, as the fleet API tells.
+async fn line(house: &House) -> Vec<(String, String, String)> {
+    let group: Value =
+        serde_json::from_str(&house.get("/api/v1/groups/default").await.body).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let waiting = group["waiting"].as_array().unwrap().iter();
+    waiting
+        .map(|it| {
+            (
+                text(&it["node"]),
+                text(&it["guest"]),
+                text(&it["waiting_for"][0]),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_of_with_the_reason() {
+    let house = House::open(of_wait(1, 60)).await;
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+    let _first = house.waiting("b").await;
+    let _second = house.waiting("c").await;
+    let told = line(&house).await;
+    let who: Vec<_> = told
+        .iter()
+        .map(|it| (it.0.as_str(), it.1.as_str()))
+        .collect();
+    assert_eq!(who, [("b", "fleetlock"), ("c", "fleetlock")]);
+    assert!(told[0].2.contains("taken, by a (rebooting"), "{told:?}");
+    let page = house.get("/").await.body;
+    assert!(page.contains("0 of 1 slot free, 2 waiting"), "{page}");
+    assert!(page.contains("taken, by a (rebooting"), "{page}");
+    let mut named = of_wait(1, 60);
+    named.node_names.insert(name("b"), name("web-1"));
+    house.desk.reload(named);
+    let told = line(&house).await;
+    let who: Vec<_> = told.iter().map(|it| it.0.as_str()).collect();
+    assert_eq!(who, ["web-1", "c"]);
+    let page = house.get("/").await.body;
+    assert!(page.contains("web-1"), "{page}");
+}
+
+fn name(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_waits_is_admitted_under_the_name_of_now() {
+    let house = House::open(of_wait(1, 60)).await;
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+    let mut waiting = house.waiting("b").await;
+    let mut named = of_wait(1, 60);
+    named.node_names.insert(name("b"), name("web-1"));
+    house.desk.reload(named);
+    assert_eq!(house.steady("a").await.status, 200);
+    assert_eq!(waiting.answer().await.unwrap().status, 200);
+    assert_eq!(house.holders().await, ["web-1"]);
+    assert_eq!(house.steady("b").await.status, 200);
+    assert_eq!(house.holders().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_page_is_drawn_anew_when_somebody_begins_to_wait() {
+    let house = House::open(of_wait(1, 60)).await;
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+    let page = house.get("/").await.body;
+    let (_, seen) = page.split_once("data-revision=\"").unwrap();
+    let (seen, _) = seen.split_once('"').unwrap();
+    let mut held = house.line().await;
+    let request = format!("GET /board?seen={seen} HTTP/1.1\r\nhost: s\r\n\r\n");
+    held.send(request.as_bytes()).await;
+    let _waiting = house.waiting("b").await;
+    let board = held.answer().await.unwrap();
+    assert_eq!(board.status, 200, "{}", board.head);
 }
 
 #[tokio::test]
