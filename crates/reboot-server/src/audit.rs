@@ -1,6 +1,7 @@
 //! A line for every change that somebody asked for: who, from where, what, and what came of it.
 
 use crate::doors::Who;
+use http::StatusCode;
 use reboot_core::group::{Action, Reply};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Write, Written};
@@ -20,10 +21,34 @@ pub struct Deed<'a> {
     pub answer: Result<&'a Written, &'a str>,
 }
 
+/// A change that was refused for who asked for it.
+#[derive(Clone, Copy, Debug)]
+pub struct TurnedAway<'a> {
+    /// Who asked; `None` when they showed nothing that is known.
+    pub who: Option<&'a Who>,
+    /// The name in the certificate that they showed.
+    pub certificate: Option<&'a str>,
+    /// From where, where that is known.
+    pub from: Option<SocketAddr>,
+    /// The method of the request.
+    pub method: &'a str,
+    /// Its path.
+    pub path: &'a str,
+    /// 401 or 403.
+    pub status: StatusCode,
+    /// Why, where the route tells.
+    pub why: Option<&'a str>,
+    /// How many of these were left out before this one, in a flood of them.
+    pub unwritten: u64,
+}
+
 /// Is told of every change. Must not block.
 pub trait Audit: Send + Sync {
     /// Somebody asked for a change, and was answered.
     fn done(&self, deed: &Deed<'_>);
+
+    /// Somebody who may not have it asked for a change.
+    fn turned_away(&self, _: &TurnedAway<'_>) {}
 }
 
 /// Keeps no record.
@@ -131,5 +156,28 @@ impl fmt::Display for Deed<'_> {
             write!(f, " in group {group}")?;
         }
         write!(f, ": {}", self.outcome())
+    }
+}
+
+// === impl TurnedAway ===
+
+impl fmt::Display for TurnedAway<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.who, self.certificate) {
+            (Some(who), _) => write!(f, "{who} known by {}", who.known_by.name())?,
+            (None, Some(name)) => write!(f, "somebody with the certificate of {name:?}")?,
+            (None, None) => f.write_str("somebody")?,
+        }
+        if let Some(from) = self.from {
+            write!(f, " from {from}")?;
+        }
+        write!(f, ": {} {}: {}", self.method, self.path, self.status)?;
+        if let Some(why) = self.why {
+            write!(f, ": {why}")?;
+        }
+        match self.unwritten {
+            0 => Ok(()),
+            more => write!(f, " ({more} more were not written down)"),
+        }
     }
 }

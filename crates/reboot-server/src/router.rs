@@ -29,9 +29,9 @@ pub fn router_behind(desk: Arc<Desk>, doors: Arc<Doors>, audit: Arc<dyn Audit>) 
         .merge(metrics::routes())
         .merge(wire::routes(wire))
         .merge(page::routes())
-        .merge(for_operators(fleet_api::routes()))
-        .layer(Extension(audit));
-    let routes = behind(doors, routes).merge(health::routes());
+        .merge(for_operators(fleet_api::routes()));
+    let routes = behind(doors, routes).layer(Extension(audit));
+    let routes = routes.merge(health::routes());
     let all = match prefix.is_empty() {
         true => routes,
         false => Router::new().nest(&prefix, routes),

@@ -9,7 +9,10 @@ use crate::router::router_behind;
 use crate::tls::Acceptor;
 use axum::Router;
 use axum::response::IntoResponse;
-use http::Request;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -204,10 +207,11 @@ impl Connection {
             }
             let (mut router, desk) = (self.router.clone(), self.desk.clone());
             async move {
-                let answer = match counted {
+                let mut answer = match counted {
                     Ok(()) => router.call(request).await?,
                     Err(refused) => refused.into_response(),
                 };
+                guard(answer.headers_mut());
                 desk.figures().answered(answer.status());
                 Ok::<_, Infallible>(answer)
             }
@@ -225,5 +229,20 @@ impl Connection {
         }
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
+    }
+}
+
+/// What every answer tells a browser, unless it tells it otherwise: that it is no page, and to
+/// keep nothing.
+fn guard(headers: &mut HeaderMap) {
+    let policy = "default-src 'none'; frame-ancestors 'none'";
+    for (name, value) in [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, policy),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        let value = HeaderValue::from_static(value);
+        headers.entry(name).or_insert(value);
     }
 }

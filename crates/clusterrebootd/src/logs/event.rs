@@ -104,6 +104,8 @@ events! {
         SlotReturned = "slot_returned";
         /// Somebody asked the server for a change, and what came of it.
         ChangeAsked = "change_asked";
+        /// Somebody who may not have it asked the server for a change.
+        ChangeRefused = "change_refused";
         /// A group's slots were set to what the server's configuration says.
         SlotsReconciled = "slots_reconciled";
         /// Something of the daemon failed that it outlives.

@@ -93,6 +93,10 @@ async fn live(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<
     let view = Arc::new(View::open(store.clone()).await);
     let desk = Arc::new(Desk::new(view, told, Arc::new(Teller(log.clone()))));
     greet(log, server.address(), &store.describe(), protection);
+    if let Some(danger) = protection.danger_at(server.address()) {
+        warn(log, &danger);
+        desk.warn_of(&danger);
+    }
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async {
         let _ = stopped.await;
@@ -131,21 +135,22 @@ fn greet(log: &Log, address: SocketAddr, store: &str, protection: Protection) {
         message,
         fields_of(fields),
     );
-    if let Some(danger) = protection.danger()
-        && !address.ip().is_loopback()
-    {
-        log.event(
-            Event::ServerWarning,
-            LogLevel::Warn,
-            &format!("{address} is reached by others, and {danger}"),
-            fields_of(json!({})),
-        );
-    }
+}
+
+fn warn(log: &Log, text: &str) {
+    let (event, level) = (Event::ServerWarning, LogLevel::Warn);
+    log.event(event, level, text, fields_of(json!({})));
 }
 
 // === impl Protection ===
 
 impl Protection {
+    /// The same of a server at this address; no others reach one that serves its machine alone.
+    fn danger_at(self, address: SocketAddr) -> Option<String> {
+        let danger = self.danger().filter(|_| !address.ip().is_loopback());
+        danger.map(|danger| format!("{address} is reached by others, and {danger}"))
+    }
+
     /// What others can do, in words.
     fn danger(self) -> Option<&'static str> {
         match (self.is_encrypted, self.asks_who) {

@@ -2,7 +2,8 @@
 
 use crate::logs::{Event, Fields, Log, LogLevel};
 use crate::metrics::process_figures;
-use reboot_server::audit::{Audit, Deed};
+use reboot_core::id::GroupName;
+use reboot_server::audit::{Audit, Deed, TurnedAway};
 use reboot_server::news::{News, Observer};
 use serde_json::{Value, json};
 
@@ -13,6 +14,17 @@ pub(super) struct Teller(pub(super) Log);
 // === impl Teller ===
 
 impl Teller {
+    /// A change that the configuration asked for stands with those that people asked for.
+    fn reconciled(&self, group: &GroupName, old: u32, new: u32) {
+        let who = "server configuration";
+        let fields = json!({
+            "who": who, "role": "operator", "known_by": "configuration", "peer": null,
+            "change": "set-max", "group": group, "node": null, "outcome": "done",
+        });
+        let message = format!("{who}: set-max in group {group}: {old} to {new}: done");
+        self.say(Event::ChangeAsked, LogLevel::Info, &message, fields);
+    }
+
     fn say(&self, event: Event, level: LogLevel, message: &str, fields: Value) {
         self.0.event(event, level, message, fields_of(fields));
     }
@@ -62,6 +74,7 @@ impl Observer for Teller {
                 let fields = json!({"group": group, "old": old, "new": new});
                 let message = "the group has the slots of the configuration now";
                 self.say(Event::SlotsReconciled, LogLevel::Info, message, fields);
+                self.reconciled(group, *old, *new);
             }
             News::Warning { text } => {
                 self.say(Event::ServerWarning, LogLevel::Warn, text, json!({}));
@@ -84,6 +97,26 @@ impl Audit for Teller {
         });
         let message = deed.to_string();
         self.say(Event::ChangeAsked, LogLevel::Info, &message, fields);
+    }
+
+    fn turned_away(&self, it: &TurnedAway<'_>) {
+        let fields = json!({
+            "who": it.who.map(|who| &who.name),
+            "role": it.who.map(|who| who.role.to_string()),
+            "known_by": it.who.map(|who| who.known_by.name()),
+            "certificate": it.certificate,
+            "peer": it.from.map(|from| from.to_string()),
+            "method": it.method,
+            "path": it.path,
+            "status": it.status.as_u16(),
+            "unwritten": it.unwritten,
+        });
+        self.say(
+            Event::ChangeRefused,
+            LogLevel::Warn,
+            &it.to_string(),
+            fields,
+        );
     }
 }
 

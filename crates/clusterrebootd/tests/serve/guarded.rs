@@ -79,6 +79,12 @@ fn a_token_from_its_making_to_its_use() {
     let paused = |token: &str| ask(&program, "POST /api/v1/pause", &shown(token), pause);
     assert_eq!(paused(&own), 403);
     assert!(paused(&boss) < 300);
+    for (who, status) in [(Value::Null, 401), (Value::Null, 401), ("n1".into(), 403)] {
+        let refused = program.told("change_refused");
+        let fields = &refused["fields"];
+        assert_eq!((&fields["who"], &fields["status"]), (&who, &status.into()));
+        assert_eq!(fields["path"], "/v1/pre-reboot");
+    }
     let own: Value = program.told("change_asked");
     let fields = &own["fields"];
     assert_eq!(
@@ -164,6 +170,8 @@ fn a_server_that_others_reach_says_what_is_missing() {
         "{text}"
     );
     assert!(text.contains("take and free slots"), "{text}");
+    let (_, page) = program.client().get("/").unwrap();
+    assert!(page.contains("take and free slots"), "{page}");
     let list = config.with_file_name("tokens");
     fs::write(&list, "").unwrap();
     place.configure(&format!("auth: {{tokens_file: {}}}\n", list.display()));

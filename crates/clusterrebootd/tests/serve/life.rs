@@ -71,6 +71,9 @@ fn a_reload_changes_groups_and_refuses_the_rest() {
         (&reconciled["fields"]["old"], &reconciled["fields"]["new"]),
         (&1.into(), &2.into())
     );
+    let changed = program.told("change_asked");
+    let message = changed["message"].as_str().unwrap();
+    assert!(message.starts_with("server configuration: set-max in group default"));
     assert_eq!(program.client().fleetlock("/v1/pre-reboot", "b"), Some(200));
     place.configure("base_path: /x\n");
     program.signal(Signal::SIGHUP);

@@ -27,7 +27,7 @@ use room::{Place, Room};
 use std::borrow::Cow;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -81,6 +81,8 @@ pub struct Desk {
     unreconciled: AtomicBool,
     reloaded: Notify,
     closing: watch::Sender<bool>,
+    /// What strangers may do here, for the page.
+    danger: OnceLock<String>,
 }
 
 // === impl Desk ===
@@ -99,6 +101,7 @@ impl Desk {
             unreconciled: AtomicBool::new(true),
             reloaded: Notify::new(),
             closing: watch::Sender::new(false),
+            danger: OnceLock::new(),
         }
     }
 
@@ -127,6 +130,16 @@ impl Desk {
         for Waiting { group, count, .. } in self.room.waiting() {
             self.room.wake(&group, count);
         }
+    }
+
+    /// Shows on the page what strangers may do at this server, in a sentence.
+    pub fn warn_of(&self, danger: &str) {
+        let _ = self.danger.set(danger.to_owned()); // what was said first stays
+    }
+
+    /// What strangers may do, where that was told.
+    pub(crate) fn danger(&self) -> Option<&str> {
+        self.danger.get().map(String::as_str)
     }
 
     /// Ends every wait, with an answer that says why.

@@ -9,10 +9,12 @@ mod role;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod turned_away;
 
 pub(crate) use role::Needs;
 pub use role::{BadRole, KnownBy, Role, Who};
 pub use secret::{BadSecret, NoRandomness, Secret};
+pub(crate) use turned_away::Why;
 
 use crate::kind::{Kind, Refused};
 use axum::Router;
@@ -32,6 +34,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
+use turned_away::{Attempt, Lines};
 
 /// Passwords that were right lately and need not be checked slowly again.
 const KNOWN_MAX: usize = 1024;
@@ -63,6 +66,8 @@ pub struct Doors {
     /// One guess at a time: whoever guesses may not take the whole processor.
     guessing: Semaphore,
     waiting: Semaphore,
+    /// What is written of those who do not come in.
+    lines: Lines,
 }
 
 /// Passwords that were right, under a hash that only this process can make.
@@ -106,6 +111,7 @@ impl Doors {
             known: Mutex::default(),
             guessing: Semaphore::new(1),
             waiting: Semaphore::new(GUESSES_MAX),
+            lines: Lines::default(),
         })
     }
 
@@ -118,6 +124,7 @@ impl Doors {
             known: Mutex::default(),
             guessing: Semaphore::new(1),
             waiting: Semaphore::new(GUESSES_MAX),
+            lines: Lines::default(),
         }
     }
 
@@ -291,21 +298,30 @@ async fn come_in(State(doors): State<Arc<Doors>>, mut request: Request, next: Ne
         return next.run(request).await; // it came through other doors already
     }
     let certificate = request.extensions().get::<CertificateName>().cloned();
-    match doors.who(request.headers(), certificate.as_ref()).await {
+    let attempt = Attempt::of(&request);
+    let who = doors.who(request.headers(), certificate.as_ref()).await;
+    let (who, response) = match who {
         Ok(who) => {
+            let known = attempt.as_ref().map(|_| who.clone());
             request.extensions_mut().insert(who);
-            next.run(request).await
+            (known, next.run(request).await)
         }
-        Err(refused) => {
-            let is_unauthorized = refused.kind == Kind::Unauthorized;
-            let mut response = refused.into_response();
-            if is_unauthorized {
-                let challenge = HeaderValue::from_static(CHALLENGE);
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            }
-            response
-        }
+        Err(refused) => (None, challenged(refused)),
+    };
+    if let Some(attempt) = attempt {
+        attempt.answered(&doors, who.as_ref(), &response);
     }
+    response
+}
+
+fn challenged(refused: Refused) -> Response {
+    let is_unauthorized = refused.kind == Kind::Unauthorized;
+    let mut response = refused.into_response();
+    if is_unauthorized {
+        let challenge = HeaderValue::from_static(CHALLENGE);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 // === impl Who ===

@@ -9,6 +9,7 @@ pub use wire::Params;
 
 use crate::client::Client;
 use crate::desk::{Desk, Wait, Wish};
+use crate::doors::Why;
 use crate::kind::{Kind, Refused};
 use crate::reading::read_body;
 use axum::Router;
@@ -86,6 +87,7 @@ impl IntoResponse for Refused {
             let headers = response.headers_mut();
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
+        Why::leave(&mut response, &self);
         response
     }
 }

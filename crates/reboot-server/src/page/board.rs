@@ -116,8 +116,22 @@ pub(super) struct NodeRow {
 // === impl Board ===
 
 impl Board {
-    /// What the newest look shows. A store that is away is an alarm, not an error.
+    /// What the newest look shows, below what is wrong with the server itself.
     pub(super) async fn of(desk: &Desk, now: Timestamp) -> Self {
+        let mut board = Self::of_fleet(desk, now).await;
+        if let Some(danger) = desk.danger() {
+            let alarm = Alarm {
+                is_bad: true,
+                what: danger.to_owned(),
+                remedy: "Until then keep strangers from its address.".to_owned(),
+            };
+            board.alarms.insert(0, alarm);
+        }
+        board
+    }
+
+    /// A store that is away is an alarm, not an error.
+    async fn of_fleet(desk: &Desk, now: Timestamp) -> Self {
         let store = desk.view().describe();
         let fleet = match desk.view().last_known().await {
             Ok(sight) => sight.fleet,

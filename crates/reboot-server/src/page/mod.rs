@@ -16,7 +16,7 @@ use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use board::Board;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::num::ParseIntError;
@@ -158,14 +158,8 @@ fn html(text: askama::Result<String>) -> Response {
 }
 
 fn guarded(mut response: Response) -> Response {
+    let policy = HeaderValue::from_static(POLICY);
     let headers = response.headers_mut();
-    let all: [(HeaderName, &'static str); 3] = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    for (name, value) in all {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }

@@ -8,7 +8,7 @@ mod tests;
 mod watch;
 
 use crate::audit::{Audit, Deed, NoAudit};
-use crate::doors::{Doors, Needs, Who, behind};
+use crate::doors::{Doors, Needs, Who, Why, behind};
 use crate::kind::{Kind, Refused};
 use crate::peer::Peer;
 use crate::reading::read_body;
@@ -303,16 +303,21 @@ impl From<Refused> for No {
 
 impl IntoResponse for No {
     fn into_response(self) -> Response {
-        let (status, problem) = match self {
-            Self::Trouble(trouble) => (status_of(&trouble), Problem::of(&trouble)),
+        match self {
+            Self::Trouble(trouble) => problem(status_of(&trouble), &Problem::of(&trouble)),
             Self::Refused(refused) => {
-                let problem = Problem::new(refused.kind.name(), refused.value);
-                (refused.kind.status(), problem)
+                let told = Problem::new(refused.kind.name(), refused.value.clone());
+                let mut response = problem(refused.kind.status(), &told);
+                Why::leave(&mut response, &refused);
+                response
             }
-        };
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
-        text(status, Bytes::from(body))
+        }
     }
+}
+
+fn problem(status: StatusCode, problem: &Problem) -> Response {
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    text(status, Bytes::from(body))
 }
 
 fn status_of(trouble: &Trouble) -> StatusCode {

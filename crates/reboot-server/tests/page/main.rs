@@ -88,6 +88,19 @@ async fn a_group_of_the_configuration_is_shown_and_paused_before_anybody_asks() 
 }
 
 #[tokio::test]
+async fn what_strangers_may_do_stands_first_on_the_page() {
+    let house = furnished().await;
+    let page = get(&house, "/").await.body;
+    assert!(!page.contains("reached by others"), "{page}");
+    house
+        .desk
+        .warn_of("0.0.0.0:80 is reached by others, and nobody is asked");
+    let page = get(&house, "/").await.body;
+    let danger = page.find("0.0.0.0:80 is reached by others").unwrap();
+    assert!(danger < page.find("node-a did not come back").unwrap());
+}
+
+#[tokio::test]
 async fn a_group_whose_record_is_lost_is_an_alarm() {
     let house = House::open(settings()).await;
     fleet::report_a_hold(&*house.store, "node-h").await;

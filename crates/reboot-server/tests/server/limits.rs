@@ -105,3 +105,35 @@ async fn whoever_asks_too_often_is_told_so() {
     }
     assert!(refused > 0);
 }
+
+#[tokio::test]
+async fn every_answer_tells_browsers_that_it_is_no_page() {
+    let mut settings = of_max(1);
+    settings.limits.requests_per_second = 8;
+    let house = House::open(settings).await;
+    let paths = ["/api/v1/fleet", "/metrics", "/healthz", "/v1/pre-reboot"];
+    let mut answers = Vec::new();
+    for path in paths {
+        answers.push(house.get(path).await);
+    }
+    while answers.last().unwrap().status != 429 {
+        answers.push(house.get("/nothing-is-here").await);
+    }
+    for answer in &answers {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{answer:?}");
+        }
+    }
+    let page = House::open(of_max(1)).await.get("/").await;
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'self'"), "{policy}");
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+}

@@ -2,7 +2,7 @@
 
 use super::kit::{HEADER, House, body, of_max, post};
 use reboot_core::id::NodeName;
-use reboot_server::audit::{Audit, Deed};
+use reboot_server::audit::{Audit, Deed, TurnedAway};
 use reboot_server::doors::{DoorSettings, Doors, Secret};
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -19,6 +19,12 @@ impl Audit for Book {
         let from = deed.from.expect("every client is somewhere");
         let line = deed.to_string().replace(&from.to_string(), "PEER");
         self.0.lock().unwrap().push(line);
+    }
+
+    fn turned_away(&self, it: &TurnedAway<'_>) {
+        let from = it.from.expect("every client is somewhere");
+        let line = it.to_string().replace(&from.to_string(), "PEER");
+        self.0.lock().unwrap().push(format!("turned away: {line}"));
     }
 }
 
@@ -95,8 +101,11 @@ impl Guarded {
         self.statuses(request).await
     }
 
+    /// What was written down of changes that were carried out.
     fn told(&self) -> Vec<String> {
-        std::mem::take(&mut *self.book.0.lock().unwrap())
+        let mut lines = std::mem::take(&mut *self.book.0.lock().unwrap());
+        lines.retain(|line| !line.starts_with("turned away: "));
+        lines
     }
 }
 
@@ -161,4 +170,58 @@ async fn every_change_of_a_client_is_written_down_and_nothing_else() {
         [line],
         "the next found nothing to give back"
     );
+}
+
+/// The first line is never left out of a flood, so each server is asked once.
+async fn turned_away(role: Option<usize>, path: &str) -> String {
+    let guarded = Guarded::new().await;
+    let token = role.map_or("nobody", |role| &guarded.tokens[role]);
+    let head = format!("{HEADER}authorization: Bearer {token}\r\n");
+    let request = post(path, &head, body("n2", "default").as_bytes());
+    let status = guarded.house.ask(&request).await.status;
+    assert!(matches!(status, 401 | 403), "{path}: {status}");
+    let lines = std::mem::take(&mut *guarded.book.0.lock().unwrap());
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    lines[0].clone()
+}
+
+#[tokio::test]
+async fn whoever_may_not_change_something_is_written_down() {
+    for (role, path, told) in [
+        (
+            None,
+            "/v1/pre-reboot",
+            "somebody from PEER: POST /v1/pre-reboot: 401",
+        ),
+        (
+            Some(1),
+            "/v1/pre-reboot",
+            "node-n1-secret (role node:n1) known by token from PEER: POST /v1/pre-reboot: 403",
+        ),
+        (
+            Some(0),
+            "/api/v1/pause",
+            "read-secret (role read) known by token from PEER: POST /api/v1/pause: 403",
+        ),
+        (Some(0), "/act/pause", "POST /act/pause: 403"),
+    ] {
+        let line = turned_away(role, path).await;
+        assert!(line.contains(told), "{told} is not in {line}");
+    }
+    let why = turned_away(Some(1), "/v1/pre-reboot").await;
+    assert!(why.contains("act for n2"), "{why}");
+}
+
+#[tokio::test]
+async fn whoever_only_looks_makes_no_line_and_a_flood_few() {
+    let guarded = Guarded::new().await;
+    assert_eq!(guarded.house.get("/api/v1/fleet").await.status, 401);
+    for _ in 0..300 {
+        let request = post("/api/v1/pause", "", b"");
+        assert_eq!(guarded.house.ask(&request).await.status, 401);
+    }
+    let lines = std::mem::take(&mut *guarded.book.0.lock().unwrap());
+    let written = lines.iter().all(|line| line.contains("POST /api/v1/pause"));
+    assert!(written && !lines.is_empty(), "{lines:?}");
+    assert!(lines.len() < 150, "{} lines", lines.len());
 }
