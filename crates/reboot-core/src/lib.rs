@@ -18,6 +18,7 @@ pub mod mutation;
 pub mod need;
 pub mod order;
 pub mod outcome;
+pub mod past;
 pub mod policy;
 pub mod settings;
 pub mod undo;

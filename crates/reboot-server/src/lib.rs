@@ -11,6 +11,7 @@ mod client;
 mod clock;
 pub mod desk;
 pub mod doors;
+mod estimate;
 mod fleet_api;
 pub mod fleetlock;
 mod health;

@@ -37,7 +37,8 @@ pub(super) async fn look(desk: &Desk) -> Result<Arc<Fleet>, Problem> {
     (status = 503, body = Problem, description = "the store does not answer"),
 ))]
 pub(super) async fn fleet(State(desk): State<Arc<Desk>>) -> Result<Json<FleetView>, Problem> {
-    Ok(Json(FleetView::of(&*look(&desk).await?, &desk)))
+    let fleet = look(&desk).await?;
+    Ok(Json(FleetView::of(&fleet, &desk).await))
 }
 
 /// Every group
@@ -46,7 +47,8 @@ pub(super) async fn fleet(State(desk): State<Arc<Desk>>) -> Result<Json<FleetVie
     (status = 503, body = Problem, description = "the store does not answer"),
 ))]
 pub(super) async fn groups(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<GroupView>>, Problem> {
-    Ok(Json(group_views(&*look(&desk).await?, &desk)))
+    let fleet = look(&desk).await?;
+    Ok(Json(group_views(&fleet, &desk).await))
 }
 
 /// One group
@@ -65,7 +67,7 @@ pub(super) async fn group(
     let (fleet, settings) = (look(&desk).await?, desk.settings());
     let groups = settings.groups_of(&fleet);
     let entry = groups.get(&group).ok_or_else(|| no_group(&group))?;
-    Ok(Json(GroupView::of(&fleet, &group, entry, &desk)))
+    Ok(Json(GroupView::of(&fleet, &group, entry, &desk).await))
 }
 
 /// What happened in a group, oldest first

@@ -1,11 +1,14 @@
 //! The documents of the fleet API.
 
 use crate::desk::{Desk, Queuer};
+use crate::estimate::{LINES_MAX, Outlook};
 use crate::settings::ServerSettings;
+use jiff::Timestamp;
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{Cooldown, HistoryEntry, Hold, Pause};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::policy::Standing;
+use reboot_store::Store;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +39,18 @@ pub(super) struct GroupView {
     holds: Vec<HoldView>,
     /// First come, first served.
     waiting: Vec<TicketView>,
+    /// When nobody will hold or wait any more; null when nobody does.
+    estimate: Option<EstimateView>,
+}
+
+/// When a group's line will be done, if the next reboots are as the past ones.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EstimateView {
+    /// RFC 3339; null when it cannot be told.
+    done_at: Option<String>,
+    left_sec: Option<u64>,
+    /// What it stands on, or why there is none.
+    basis: String,
 }
 
 /// An operator's stop.
@@ -184,22 +199,23 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 // === from what the store shows ===
 
 impl FleetView {
-    pub(super) fn of(fleet: &Fleet, desk: &Desk) -> Self {
+    pub(super) async fn of(fleet: &Fleet, desk: &Desk) -> Self {
         Self {
             revision: fleet.revision,
             pause: fleet.pause.as_ref().map(PauseView::of),
-            groups: groups(fleet, desk),
+            groups: groups(fleet, desk).await,
             nodes: nodes(fleet),
         }
     }
 }
 
-pub(super) fn groups(fleet: &Fleet, desk: &Desk) -> Vec<GroupView> {
+pub(super) async fn groups(fleet: &Fleet, desk: &Desk) -> Vec<GroupView> {
     let settings = desk.settings();
-    let groups = settings.groups_of(fleet).into_iter();
+    let mut groups = Vec::new();
+    for (name, entry) in settings.groups_of(fleet) {
+        groups.push(GroupView::of(fleet, name, &entry, desk).await);
+    }
     groups
-        .map(|(name, entry)| GroupView::of(fleet, name, &entry, desk))
-        .collect()
 }
 
 pub(super) fn nodes(fleet: &Fleet) -> Vec<NodeView> {
@@ -210,7 +226,12 @@ pub(super) fn nodes(fleet: &Fleet) -> Vec<NodeView> {
 }
 
 impl GroupView {
-    pub(super) fn of(fleet: &Fleet, name: &GroupName, entry: &GroupEntry, desk: &Desk) -> Self {
+    pub(super) async fn of(
+        fleet: &Fleet,
+        name: &GroupName,
+        entry: &GroupEntry,
+        desk: &Desk,
+    ) -> Self {
         Self {
             name: name.to_string(),
             max: entry.group.max,
@@ -225,6 +246,7 @@ impl GroupView {
                 .map(|hold| HoldView::of(entry, hold))
                 .collect(),
             waiting: waiting(fleet, name, entry, desk),
+            estimate: EstimateView::of(fleet, name, entry, desk).await,
         }
     }
 }
@@ -259,6 +281,32 @@ impl TicketView {
             waiting_for: vec![client.why],
             guest: Some(client.protocol.to_owned()),
         }
+    }
+}
+
+impl EstimateView {
+    /// Reads the history of a group in which somebody holds or waits.
+    async fn of(fleet: &Fleet, name: &GroupName, entry: &GroupEntry, desk: &Desk) -> Option<Self> {
+        let now = Timestamp::now();
+        let outlook =
+            |lines: &[HistoryEntry]| Outlook::of((desk, name), (fleet, entry), lines, now);
+        let outlook = match outlook(&[]) {
+            Outlook::Unknown => {
+                let lines = desk.view().history(name, LINES_MAX).await;
+                outlook(&lines.unwrap_or_default())
+            }
+            Outlook::Idle => return None,
+            other => other,
+        };
+        let (done_at, left_sec) = match &outlook {
+            Outlook::By(at, it) => (Some(at.to_string()), Some(it.left_ms.div_ceil(1_000))),
+            _ => (None, None),
+        };
+        Some(Self {
+            done_at,
+            left_sec,
+            basis: outlook.basis(),
+        })
     }
 }
 

@@ -4,8 +4,9 @@ use super::history::{Deed, deeds};
 use super::week::{Day, week};
 use super::words::{When, span};
 use crate::desk::{Desk, Queuer};
+use crate::estimate::{LINES_MAX, Outlook};
 use crate::settings::ServerSettings;
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{HistoryEntry, Hold, Pause};
 use reboot_core::id::{GroupName, NodeName};
@@ -61,6 +62,8 @@ pub(super) struct GroupCard {
     pub(super) holders: Vec<HolderRow>,
     pub(super) waiters: Vec<WaiterRow>,
     pub(super) more_waiters: usize,
+    /// When the line will be done, and what that stands on.
+    pub(super) outlook: Option<String>,
     /// The zone that the windows mean.
     pub(super) zone: String,
     pub(super) week: Option<Vec<Day>>,
@@ -141,9 +144,12 @@ impl Board {
         let moves = *desk.moves().borrow();
         let mut groups = Vec::new();
         for (name, entry) in &settings.groups_of(&fleet) {
-            let lines = desk.view().history(name, HISTORY_MAX).await;
+            let lines = desk.view().history(name, LINES_MAX).await;
             let lines = lines.unwrap_or_default();
-            let mut card = GroupCard::of(name, entry, &fleet, &settings, &lines, now);
+            let outlook = Outlook::of((desk, name), (&fleet, entry), &lines, now);
+            let lines = &lines[lines.len().saturating_sub(HISTORY_MAX)..];
+            let mut card = GroupCard::of(name, entry, &fleet, &settings, lines, now);
+            card.outlook = told(&outlook);
             card.add_clients(desk.queue(name, ROWS_MAX), &settings, now);
             groups.push(card);
         }
@@ -181,6 +187,19 @@ impl Board {
             groups: Vec::new(),
             nodes: Vec::new(),
             more_nodes: 0,
+        }
+    }
+}
+
+fn told(outlook: &Outlook) -> Option<String> {
+    let basis = outlook.basis();
+    match outlook {
+        Outlook::Idle => None,
+        Outlook::Stopped(_) | Outlook::Unknown => Some(format!("When it will be over: {basis}.")),
+        Outlook::By(at, it) => {
+            let left = span(it.left_ms.div_ceil(1_000));
+            let at = clock(at.round(Unit::Minute).unwrap_or(*at));
+            Some(format!("Over in about {left} ({at}): {basis}."))
         }
     }
 }
@@ -228,6 +247,7 @@ impl GroupCard {
                 })
                 .collect(),
             more_waiters: tickets.len().saturating_sub(ROWS_MAX),
+            outlook: None,
             zone: zone.unwrap_or_else(|| "UTC".to_owned()),
             week,
             deeds: deeds(lines, now),

@@ -88,10 +88,10 @@ async fn page(State(desk): State<Arc<Desk>>, who: Who) -> Response {
 /// The board alone, as soon as it differs from what the page has; 204 when nothing happened for
 /// a while.
 async fn fragment(State(desk): State<Arc<Desk>>, who: Who, Query(known): Query<Known>) -> Response {
-    if let Some(seen) = known.seen {
-        if timeout(HELD, news(&desk, &seen)).await.is_err() {
-            return StatusCode::NO_CONTENT.into_response();
-        }
+    if let Some(seen) = known.seen
+        && timeout(HELD, news(&desk, &seen)).await.is_err()
+    {
+        return StatusCode::NO_CONTENT.into_response();
     }
     let board = look(&desk).await;
     let settings = desk.settings();

@@ -299,6 +299,45 @@ async fn a_stop_that_is_refused_leaves_no_lease() {
     assert_eq!(timers(&house).await, 0);
 }
 
+#[tokio::test]
+async fn when_it_will_be_over_is_told_with_what_that_stands_on() {
+    let house = House::open(of_max(1)).await;
+    let estimate = || async { get(&house, "/api/v1/groups/default").await["estimate"].clone() };
+    assert_eq!(estimate().await, Value::Null, "nobody holds or waits");
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+    let unknown = "no estimate yet: no finished reboot is in the history";
+    let nothing = json!({ "done_at": null, "left_sec": null, "basis": unknown });
+    assert_eq!(estimate().await, nothing);
+    assert_eq!(house.steady("a").await.status, 200);
+    assert_eq!(house.pre_reboot("b").await.status, 200);
+    let known = estimate().await;
+    let basis = known["basis"].as_str().unwrap();
+    assert!(basis.contains("the median of 1 past reboot;"), "{known}");
+    assert!(
+        known["left_sec"].is_u64() && known["done_at"].is_string(),
+        "{known}"
+    );
+    let page = house.get("/").await.body;
+    assert!(page.contains("Over in about"), "{page}");
+    let why = json!({ "reason": "release day" });
+    send(&house, "POST", "/api/v1/pause", &why).await;
+    let stopped = estimate().await;
+    assert_eq!(stopped["basis"], "no estimate while it is paused");
+}
+
+#[tokio::test]
+async fn a_group_whose_slots_are_all_overdue_has_no_estimate() {
+    let mut settings = of_max(1);
+    let rules = settings.groups.get_mut(&GroupName::default()).unwrap();
+    rules.deadline_secs = 0;
+    let house = House::open(settings).await;
+    assert_eq!(house.pre_reboot("a").await.status, 200);
+    let group = get(&house, "/api/v1/groups/default").await;
+    assert_eq!(group["holds"][0]["overdue"], true);
+    let basis = "no estimate while who did not come back in time has every slot";
+    assert_eq!(group["estimate"]["basis"], basis);
+}
+
 /// Method, path, body, status, kind, and a word of the explanation.
 #[rustfmt::skip] // a case a line reads best
 const IMPOSSIBLE: [[&str; 6]; 20] = [

@@ -2,10 +2,10 @@
 
 use super::words::{count, duration};
 use crate::cli::PlanArgs;
-use jiff::Timestamp;
 use reboot_core::agent::Settings;
 use reboot_core::group::HistoryEntry;
 use reboot_core::id::NodeName;
+use reboot_core::past::{PastReboot, between_ms, median, past_reboots};
 use reboot_sim::plan::Durations;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,14 +16,6 @@ const ASSUMED: Durations = Durations {
     down_ms: 90_000,
     check_ms: 10_000,
 };
-
-/// When the parts of one reboot began.
-#[derive(Clone, Debug, Default)]
-struct Times {
-    claim: Option<Timestamp>,
-    fence: Option<Timestamp>,
-    back: Option<Timestamp>,
-}
 
 /// What is known of each node.
 #[derive(Clone, Debug, Default)]
@@ -37,24 +29,9 @@ impl Known {
     /// Learns from the lines of one group's history, oldest first. The delay and the soak are
     /// settings of their own, and no part of what is learned.
     pub(super) fn learn(&mut self, history: &[HistoryEntry], settings: &Settings) {
-        let mut under_way: BTreeMap<u64, Times> = BTreeMap::new();
-        for entry in history {
-            let (Some(number), Some(node)) = (entry.number, &entry.node) else {
-                continue;
-            };
-            let at = entry.at.parse().ok();
-            let times = under_way.entry(number).or_default();
-            match entry.event.as_str() {
-                "claim" => times.claim = at,
-                "fence" => times.fence = times.fence.or(at),
-                "return" => times.back = times.back.or(at),
-                "release" if entry.detail == "returned" => {
-                    let took = times.took(at, settings);
-                    let finished = self.finished.entry(node.clone()).or_default();
-                    finished.extend(took);
-                }
-                _ => {}
-            }
+        for past in past_reboots(history) {
+            let took = took(&past, settings);
+            self.finished.entry(past.node).or_default().extend(took);
         }
     }
 
@@ -101,30 +78,18 @@ impl Known {
     }
 }
 
-// === impl Times ===
-
-impl Times {
-    fn took(&self, release: Option<Timestamp>, settings: &Settings) -> Option<Durations> {
-        let (claim, fence, back) = (self.claim?, self.fence?, self.back?);
-        Some(Durations {
-            drain_ms: ms(claim, fence)?.saturating_sub(settings.delay_ms),
-            down_ms: ms(fence, back)?,
-            check_ms: ms(back, release?)?.saturating_sub(settings.soak_ms),
-        })
-    }
-}
-
-/// Unknown when a clock was set back between the two.
-fn ms(from: Timestamp, to: Timestamp) -> Option<u64> {
-    u64::try_from(to.duration_since(from).as_millis()).ok()
+/// `None` of a client without an agent, which does not tell when it was back.
+fn took(past: &PastReboot, settings: &Settings) -> Option<Durations> {
+    let (claimed, fenced, returned) = (past.claimed?, past.fenced?, past.returned?);
+    Some(Durations {
+        drain_ms: between_ms(claimed, fenced)?.saturating_sub(settings.delay_ms),
+        down_ms: between_ms(fenced, returned)?,
+        check_ms: between_ms(returned, past.released?)?.saturating_sub(settings.soak_ms),
+    })
 }
 
 fn medians(them: &[Durations]) -> Option<Durations> {
-    let median = |part: fn(&Durations) -> u64| {
-        let mut all: Vec<u64> = them.iter().map(part).collect();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied()
-    };
+    let median = |part: fn(&Durations) -> u64| median(them.iter().map(part).collect());
     Some(Durations {
         drain_ms: median(|it| it.drain_ms)?,
         down_ms: median(|it| it.down_ms)?,

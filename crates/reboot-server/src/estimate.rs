@@ -1,0 +1,124 @@
+//! When a group's line will be done, for people and for programs.
+
+use crate::desk::Desk;
+use jiff::{SignedDuration, Timestamp};
+use reboot_core::fleet::{Fleet, GroupEntry};
+use reboot_core::group::HistoryEntry;
+use reboot_core::id::GroupName;
+use reboot_core::past::{Estimate, past_reboots};
+
+/// So many lines of a group's history are learned from.
+pub(crate) const LINES_MAX: usize = 400;
+
+/// When nobody of a group will hold or wait any more, if all goes as it did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Outlook {
+    /// Nobody holds, nobody waits.
+    Idle,
+    /// It stands still until somebody does something, because of this.
+    Stopped(&'static str),
+    /// No reboot of the group has come to its end yet, as far as the history tells.
+    Unknown,
+    /// By then.
+    By(Timestamp, Estimate),
+}
+
+// === impl Outlook ===
+
+impl Outlook {
+    /// By these lines of the group's history.
+    pub(crate) fn of(
+        (desk, name): (&Desk, &GroupName),
+        (fleet, entry): (&Fleet, &GroupEntry),
+        lines: &[HistoryEntry],
+        now: Timestamp,
+    ) -> Self {
+        let group = &entry.group;
+        let (_, clients) = desk.queue(name, 0);
+        let overdue = group.holds.iter().filter(|hold| entry.is_overdue(hold));
+        let overdue = overdue.count();
+        let taken = group.holds.len() + entry.foreign.len();
+        let many = taken + entry.line.tickets().len() + clients;
+        if many == 0 {
+            return Self::Idle;
+        }
+        if group.pause.is_some() || fleet.pause.is_some() {
+            return Self::Stopped("it is paused");
+        }
+        if group.max == 0 {
+            return Self::Stopped("it has no slots");
+        }
+        // Whoever is overdue may never give its slot back.
+        let slots = group
+            .max
+            .saturating_sub(u32::try_from(overdue).unwrap_or(u32::MAX));
+        if slots == 0 {
+            return Self::Stopped("who did not come back in time has every slot");
+        }
+        let estimate = Estimate::of(&past_reboots(lines), many - overdue, slots);
+        let by = estimate.and_then(|estimate| {
+            let left = SignedDuration::from_millis(i64::try_from(estimate.left_ms).ok()?);
+            Some(Self::By(now.checked_add(left).ok()?, estimate))
+        });
+        by.unwrap_or(Self::Unknown)
+    }
+
+    /// What it stands on, in a sentence; empty when nobody holds or waits.
+    pub(crate) fn basis(&self) -> String {
+        match self {
+            Self::Idle => String::new(),
+            Self::Stopped(why) => format!("no estimate while {why}"),
+            Self::Unknown => "no estimate yet: no finished reboot is in the history".to_owned(),
+            Self::By(_, it) => format!(
+                "{} of {}, the median of {}; windows, pauses, cooldowns and obstacles do not count",
+                counted(it.rounds, "round"),
+                length(it.median_ms),
+                counted(it.reboots as u64, "past reboot")
+            ),
+        }
+    }
+}
+
+fn counted(count: u64, word: &str) -> String {
+    match count {
+        1 => format!("1 {word}"),
+        _ => format!("{count} {word}s"),
+    }
+}
+
+fn length(ms: u64) -> String {
+    match ms.div_ceil(1_000) {
+        secs @ 0..120 => format!("{secs} s"),
+        secs => format!("{} min", secs.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_estimate_stands_on_is_told() {
+        let by = |rounds, median_ms, reboots| {
+            let left_ms = rounds * median_ms;
+            let estimate = Estimate {
+                left_ms,
+                rounds,
+                median_ms,
+                reboots,
+            };
+            Outlook::By(Timestamp::UNIX_EPOCH, estimate).basis()
+        };
+        let rest = "windows, pauses, cooldowns and obstacles do not count";
+        let one = by(1, 90_000, 1);
+        assert_eq!(
+            one,
+            format!("1 round of 90 s, the median of 1 past reboot; {rest}")
+        );
+        let many = by(3, 240_001, 12);
+        assert_eq!(
+            many,
+            format!("3 rounds of 5 min, the median of 12 past reboots; {rest}")
+        );
+    }
+}
