@@ -9,6 +9,7 @@
 mod bench;
 mod faults;
 mod generate;
+mod install;
 mod package;
 mod stats;
 mod test;
@@ -43,6 +44,8 @@ enum Command {
     Gen,
     /// Make the packages of this commit, with their check sums: .deb, .rpm, .apk, and a tarball.
     Package(package::Order),
+    /// Try the packages in fresh systems: installed, upgraded, removed, purged. Wants root.
+    PackageTest(install::Order),
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
     Bench {
         /// What to measure: store, etcd, sentinel, handover, server, start, idle. Else everything.
@@ -74,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Faults(length) => faults::run(root, &length)?,
         Command::Gen => generate::run(root).map(|()| true)?,
         Command::Package(order) => package::run(root, &order).map(|()| true)?,
+        Command::PackageTest(order) => install::run(root, &order).map(|()| true)?,
         Command::Bench { names, quick } => bench::run(root, &names, quick).map(|()| true)?,
     };
     Ok(if passed {

@@ -4,9 +4,10 @@
 //! docs/packaging.md tells what is in the packages.
 
 mod libc;
+mod reproduce;
 mod stage;
 mod sums;
-mod tools;
+pub(crate) mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,16 @@ pub(crate) struct Order {
     /// Where to put what is made.
     #[arg(long, value_name = "DIR", default_value = "dist")]
     out: PathBuf,
+    /// Make everything a second time, in another folder, and compare byte for byte.
+    #[arg(long)]
+    check_reproducible: bool,
+}
+
+/// A checkout, and where cargo builds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 const RELEASE_PROFILE: &str = "dist";
@@ -32,105 +43,184 @@ const RELEASE_PROFILE: &str = "dist";
 const KINDS: [&str; 3] = ["deb", "rpm", "apk"];
 
 /// Everything that two builds must agree on to be the same, byte for byte.
-struct Release {
-    version: String,
+#[derive(Clone, Debug)]
+pub(crate) struct Release {
+    pub(crate) version: String,
     /// The moment of the last commit, in seconds since 1970: the time of every file.
     epoch: String,
 }
 
-/// Builds, stages, packs, and sums up.
+/// A build, ready to be packed as this or that version.
+pub(crate) struct Build {
+    place: Place,
+    pub(crate) release: Release,
+    binary: PathBuf,
+    stage: Stage,
+    nfpm: PathBuf,
+}
+
+/// Builds, packs, and sums up.
 ///
 /// # Errors
-/// Names the program that is missing or failed.
+/// Names the program that is missing or failed; what is not the same in another folder.
 pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
+    let place = Place::of(root);
     let release = Release::of(root)?;
+    let nfpm = tools::nfpm(&place)?;
     let out = root.join(&order.out);
-    let packages = out.join("packages");
-    if packages.is_dir() {
-        fs::remove_dir_all(&packages).context("cannot clear the old packages")?;
+    let packages = make(&place, &release, &order.profile, &nfpm, &out)?;
+    if order.check_reproducible {
+        reproduce::check(&place, &release, &order.profile, &nfpm, &packages)?;
     }
-    fs::create_dir_all(&packages)?;
-    println!(
-        "=== clusterrebootd {} ({}) ===",
-        release.version, order.profile
-    );
-    let binary = build(root, order, &release)?;
-    let nfpm = tools::nfpm(root)?;
-    let stage = Stage::make(root, &binary, &release)?;
-    fs::copy(&binary, out.join("clusterrebootd")).context("cannot copy the binary")?;
-    for kind in KINDS {
-        pack(root, &nfpm, kind, &stage, &release, &packages)?;
-    }
-    stage.tarball(&release, &packages)?;
-    sums::write(&packages)?;
     for name in sums::names(&packages)? {
         println!("{}", packages.join(name).display());
     }
     Ok(())
 }
 
+/// Everything there is of one build; answers with the folder of the packages.
+fn make(
+    place: &Place,
+    release: &Release,
+    profile: &str,
+    nfpm: &Path,
+    out: &Path,
+) -> anyhow::Result<PathBuf> {
+    let packages = out.join("packages");
+    if packages.is_dir() {
+        fs::remove_dir_all(&packages).context("cannot clear the old packages")?;
+    }
+    fs::create_dir_all(&packages)?;
+    let build = Build::make(place, release, profile, nfpm)?;
+    fs::copy(&build.binary, out.join("clusterrebootd")).context("cannot copy the binary")?;
+    for kind in KINDS {
+        build.pack(kind, &build.release.version, &packages)?;
+    }
+    build.stage.tarball(release, &packages)?;
+    sums::write(&packages)?;
+    Ok(packages)
+}
+
 /// The binary of this profile. In a release's no path of the build's machine is left.
-fn build(root: &Path, order: &Order, release: &Release) -> anyhow::Result<PathBuf> {
+fn compile(place: &Place, profile: &str, release: &Release) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo
-        .args([
-            "build",
-            "--locked",
-            "--package",
-            "clusterrebootd",
-            "--profile",
-        ])
-        .arg(&order.profile)
-        .current_dir(root)
-        .env("SOURCE_DATE_EPOCH", &release.epoch);
-    if order.profile == RELEASE_PROFILE {
-        let (root, cargo_home) = (root.display(), tools::cargo_home()?);
-        let sources = format!("--remap-path-prefix={root}=/source");
-        let crates = format!("--remap-path-prefix={}=/cargo", cargo_home.display());
-        cargo.env("RUSTFLAGS", format!("{sources} {crates}"));
+        .args(["build", "--locked", "--package", "clusterrebootd"])
+        .args(["--profile", profile])
+        .current_dir(&place.root)
+        .env("CARGO_TARGET_DIR", &place.target);
+    if profile == RELEASE_PROFILE {
+        let home = tools::cargo_home()?;
+        // The last that fits counts, and the target directory is mostly below the root.
+        let folders = [
+            (&place.root, "/source"),
+            (&home, "/cargo"),
+            (&place.target, "/target"),
+        ];
+        let flag =
+            |(from, to): (&PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", folders.map(flag).join("\x1f"));
+        cargo.env("SOURCE_DATE_EPOCH", &release.epoch);
     }
     tools::run(&mut cargo, "mend the compiler's errors above")?;
-    let folder = match order.profile.as_str() {
+    let folder = match profile {
         "dev" => "debug",
         profile => profile,
     };
-    let binary = tools::target_dir(root).join(folder).join("clusterrebootd");
+    let binary = place.target.join(folder).join("clusterrebootd");
     ensure!(binary.is_file(), "{} was not built", binary.display());
     Ok(binary)
 }
 
-fn pack(
-    root: &Path,
-    nfpm: &Path,
-    kind: &str,
-    stage: &Stage,
-    release: &Release,
-    packages: &Path,
-) -> anyhow::Result<()> {
-    let mut command = Command::new(nfpm);
-    command
-        .args([
-            "package",
-            "--config",
-            "packaging/nfpm.yaml",
-            "--packager",
-            kind,
-            "--target",
-        ])
-        .arg(packages)
-        .current_dir(root)
-        .env("STAGE", stage.path())
-        .env("PACKAGE_ARCH", tools::arch()?)
-        .env("PACKAGE_VERSION", &release.version)
-        .env("PACKAGE_LIBC", stage.libc())
-        .env("SOURCE_DATE_EPOCH", &release.epoch);
-    tools::run(&mut command, "mend packaging/nfpm.yaml")
+// === impl Place ===
+
+impl Place {
+    /// A checkout that builds where cargo is told to.
+    pub(crate) fn of(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            target: tools::target_dir(root),
+        }
+    }
+}
+
+// === impl Build ===
+
+impl Build {
+    /// Compiles with this profile, and stages what goes into the packages.
+    ///
+    /// # Errors
+    /// Names the program that is missing or failed.
+    pub(crate) fn make(
+        place: &Place,
+        release: &Release,
+        profile: &str,
+        nfpm: &Path,
+    ) -> anyhow::Result<Self> {
+        println!("=== clusterrebootd {} ({profile}) ===", release.version);
+        let binary = compile(place, profile, release)?;
+        let stage = Stage::make(place, &binary, release)?;
+        Ok(Self {
+            place: place.clone(),
+            release: release.clone(),
+            binary,
+            stage,
+            nfpm: nfpm.to_owned(),
+        })
+    }
+
+    /// The folder of what is made for the packages; what is changed there is packed.
+    pub(crate) fn stage(&self) -> &Path {
+        self.stage.path()
+    }
+
+    /// Makes a package of a kind: deb, rpm or apk.
+    ///
+    /// # Errors
+    /// What the packager says.
+    pub(crate) fn pack(&self, kind: &str, version: &str, folder: &Path) -> anyhow::Result<()> {
+        let description = self.description(version)?;
+        let mut command = Command::new(&self.nfpm);
+        command
+            .args(["package", "--packager", kind, "--config"])
+            .arg(description)
+            .arg("--target")
+            .arg(folder)
+            .current_dir(&self.place.root)
+            .env("SOURCE_DATE_EPOCH", &self.release.epoch);
+        tools::run(&mut command, "mend packaging/nfpm.yaml")
+    }
+
+    /// The packager's description with every variable filled in; by itself it fills in only some.
+    fn description(&self, version: &str) -> anyhow::Result<PathBuf> {
+        let stage = self.stage.path();
+        let mut text = fs::read_to_string(self.place.root.join("packaging/nfpm.yaml"))?;
+        for (name, value) in [
+            ("STAGE", &*stage.to_string_lossy()),
+            ("PACKAGE_ARCH", tools::arch()?),
+            ("PACKAGE_VERSION", version),
+            ("PACKAGE_LIBC", self.stage.libc()),
+        ] {
+            text = text.replace(&format!("${{{name}}}"), value);
+        }
+        ensure!(
+            !text.contains("${"),
+            "packaging/nfpm.yaml has an unknown variable"
+        );
+        let path = stage.with_extension("yaml");
+        fs::write(&path, text)?;
+        Ok(path)
+    }
 }
 
 // === impl Release ===
 
 impl Release {
-    fn of(root: &Path) -> anyhow::Result<Self> {
+    /// What the checkout says of itself.
+    ///
+    /// # Errors
+    /// When it says neither version nor time.
+    pub(crate) fn of(root: &Path) -> anyhow::Result<Self> {
         let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
         let manifest: toml_edit::DocumentMut = manifest.parse()?;
         let version = manifest["workspace"]["package"]["version"].as_str();

