@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// So many lines a second are written for one address in the long run.
-const LINES_OF_ONE: u32 = 1;
+const LINES_OF_ONE: u32 = 5;
 /// So many for all of them.
 const LINES_OF_ALL: u32 = 20;
 /// More of a method or path is not written, in characters.
