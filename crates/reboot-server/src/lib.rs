@@ -21,6 +21,7 @@ pub mod lock_api;
 mod metrics;
 pub mod news;
 mod operator;
+mod orders;
 mod page;
 mod peer;
 mod reading;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Pause, Reply, Request};
 use reboot_core::id::{BadName, GroupName, NodeName, RequestId, SessionId};
+use reboot_core::order::CannotOrder;
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use std::collections::BTreeSet;
@@ -35,6 +36,12 @@ pub(crate) enum BadWish {
     /// A time that is over.
     #[error("until {0:?}: that is over: name a time to come, such as 2026-12-24T06:00:00Z")]
     Over(String),
+    /// No time to begin at.
+    #[error("not before {0:?}: write a time, such as 2026-12-24T06:00:00Z")]
+    Time(String),
+    /// A node that takes no orders.
+    #[error("{0}")]
+    Order(#[from] CannotOrder),
     /// No name.
     #[error("{0}")]
     Name(#[from] BadName),
@@ -273,7 +280,7 @@ impl Operator {
     }
 }
 
-fn reason(text: String) -> Result<String, BadWish> {
+pub(crate) fn reason(text: String) -> Result<String, BadWish> {
     let is_told = !text.trim().is_empty();
     match is_told && text.chars().count() <= REASON_MAX {
         true => Ok(text),

@@ -217,7 +217,7 @@ pub(super) async fn forget(
 
 // === what they have in common ===
 
-async fn read<T: DeserializeOwned>(desk: &Desk, body: Body) -> Result<T, Problem> {
+pub(super) async fn read<T: DeserializeOwned>(desk: &Desk, body: Body) -> Result<T, Problem> {
     let body = read_body(body, &desk.settings().limits).await?;
     serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!("the body is not what the document says: {error}"))

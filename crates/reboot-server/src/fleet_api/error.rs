@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use reboot_core::group::Refusal;
 use reboot_core::id::BadName;
+use reboot_core::order::CannotOrder;
 use reboot_core::write::Trouble;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -83,7 +84,11 @@ impl From<BadWish> for Problem {
     fn from(wish: BadWish) -> Self {
         let text = wish.to_string();
         match wish {
-            BadWish::Reason | BadWish::Until(_) | BadWish::Name(_) => Self::bad_request(text),
+            BadWish::Reason | BadWish::Until(_) | BadWish::Time(_) | BadWish::Name(_) => {
+                Self::bad_request(text)
+            }
+            BadWish::Order(CannotOrder::Unknown(_)) => Self::not_found(text),
+            BadWish::Order(cannot) => Self::new(StatusCode::CONFLICT, cannot.kind(), text),
             BadWish::Over(_) => Self::conflict(text),
             BadWish::Trouble(trouble) => trouble.into(),
         }

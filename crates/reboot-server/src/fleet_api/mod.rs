@@ -4,6 +4,7 @@
 mod deeds;
 mod error;
 mod events;
+mod orders;
 mod reads;
 mod shape;
 
@@ -40,6 +41,8 @@ use utoipa::openapi::ServerBuilder;
         deeds::pause_fleet,
         deeds::resume_fleet,
         deeds::forget,
+        orders::order,
+        orders::cancel,
     )
 )]
 struct Document;
@@ -73,6 +76,10 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route(
             "/api/v1/nodes/{node}",
             get(reads::node).delete(deeds::forget),
+        )
+        .route(
+            "/api/v1/nodes/{node}/reboot",
+            post(orders::order).delete(orders::cancel),
         )
         .route("/api/v1/events", get(events::events))
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{Cooldown, HistoryEntry, Hold, Pause};
 use reboot_core::id::{GroupName, NodeName};
+use reboot_core::order::Order;
 use reboot_core::policy::Standing;
 use reboot_store::Store;
 use serde::de::Error;
@@ -131,8 +132,23 @@ pub(super) struct NodeView {
     /// Why it wants a reboot, when it does.
     need: Option<String>,
     waiting_for: Vec<String>,
+    /// What an operator asked of it.
+    order: Option<OrderView>,
     /// RFC 3339.
     reported_at: String,
+}
+
+/// A reboot that an operator asked for.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OrderView {
+    by: String,
+    reason: String,
+    /// RFC 3339.
+    at: String,
+    /// RFC 3339; without it, as soon as it may.
+    not_before: Option<String>,
+    /// The boot that it is to end.
+    boot: String,
 }
 
 /// A line of a group's history.
@@ -173,6 +189,18 @@ pub(super) struct PauseWish {
     /// When it ends by itself, RFC 3339.
     #[schema(format = DateTime)]
     pub(super) until: Option<String>,
+}
+
+/// A wish for a reboot.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrderWish {
+    /// Why; the node shows it.
+    #[schema(max_length = 1000, pattern = "\\S")]
+    pub(super) reason: String,
+    /// Not before this time, RFC 3339; without it, as soon as it may.
+    #[schema(format = DateTime)]
+    pub(super) not_before: Option<String>,
 }
 
 /// A wish to end a hold.
@@ -370,7 +398,20 @@ impl NodeView {
             activity: record.activity.clone(),
             need: record.need.clone(),
             waiting_for: record.waiting_for.clone(),
+            order: fleet.orders.get(name).map(OrderView::of),
             reported_at: record.reported_at.clone(),
+        }
+    }
+}
+
+impl OrderView {
+    fn of(order: &Order) -> Self {
+        Self {
+            by: order.by.clone(),
+            reason: order.reason.clone(),
+            at: order.at.clone(),
+            not_before: order.not_before.map(|start| start.to_string()),
+            boot: order.boot.to_string(),
         }
     }
 }

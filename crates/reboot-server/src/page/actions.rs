@@ -46,6 +46,8 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/act/resume", post(resume))
         .route("/act/hold-back", post(hold_back))
         .route("/act/let-go", post(let_go))
+        .route("/act/reboot", post(reboot))
+        .route("/act/cancel-reboot", post(cancel_reboot))
         .route("/act/max", post(set_max))
         .route("/act/unlock", post(unlock))
         .layer(middleware::from_fn(from_the_page_only))
@@ -71,6 +73,19 @@ async fn hold_back(State(desk): State<Arc<Desk>>, operator: Operator, form: Fiel
 async fn let_go(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
     let whom = sent(form)?.node_of_group()?;
     operator.let_go(&desk, whom).await?;
+    Ok(back(&desk))
+}
+
+async fn reboot(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let sent = sent(form)?;
+    let (node, start) = (NodeName::new(sent.node.trim())?, sent.until());
+    operator.order(&desk, &node, sent.reason, start).await?;
+    Ok(back(&desk))
+}
+
+async fn cancel_reboot(State(desk): State<Arc<Desk>>, operator: Operator, form: Fields) -> Answer {
+    let node = NodeName::new(sent(form)?.node.trim())?;
+    operator.cancel_order(&desk, &node).await?;
     Ok(back(&desk))
 }
 

@@ -10,6 +10,7 @@ use jiff::{Timestamp, Unit};
 use reboot_core::fleet::{Fleet, GroupEntry, NodeEntry};
 use reboot_core::group::{HistoryEntry, Hold, Pause};
 use reboot_core::id::{GroupName, NodeName};
+use reboot_core::order::Order;
 use reboot_core::policy::Standing;
 use reboot_store::Store;
 
@@ -111,6 +112,8 @@ pub(super) struct NodeRow {
     pub(super) why: String,
     pub(super) activity: String,
     pub(super) need: String,
+    /// Whether an operator asked for a reboot, which can be taken back.
+    pub(super) is_ordered: bool,
     pub(super) reported: When,
     /// The worse, the earlier it stands.
     rank: u8,
@@ -365,10 +368,19 @@ fn row(fleet: &Fleet, name: &NodeName, entry: &NodeEntry, now: Timestamp) -> Nod
         health,
         why,
         activity: entry.record.activity.clone(),
-        need: entry.record.need.clone().unwrap_or_default(),
+        need: wants(entry, fleet.orders.get(name)),
+        is_ordered: fleet.orders.contains_key(name),
         reported: When::of(&entry.record.reported_at, now),
         rank,
     }
+}
+
+/// What it says it needs, and what was asked of it, as far as it has not heard of that.
+fn wants(entry: &NodeEntry, order: Option<&Order>) -> String {
+    let need = entry.record.need.iter().cloned();
+    let order = order.map(Order::words);
+    let news = order.filter(|words| !need.clone().any(|need| need.contains(words)));
+    need.chain(news).collect::<Vec<_>>().join(", ")
 }
 
 // === alarms ===

@@ -52,6 +52,9 @@ fn words(event: &str) -> (&str, &'static str) {
         "resume" | "resume-fleet" => ("resumed", "good"),
         "hold-back" => ("is held back", "bad"),
         "let-go" => ("is held back no longer", "good"),
+        "order" => ("is asked to reboot", "plain"),
+        "cancel-order" => ("is no longer asked to reboot", "plain"),
+        "order-done" => ("has rebooted as it was asked", "good"),
         "restore" => ("the store was restored", "bad"),
         other => (other, "plain"),
     }

@@ -10,6 +10,7 @@ mod fleet;
 #[path = "../server/kit.rs"]
 mod kit;
 
+mod orders;
 mod schema;
 
 use kit::{Answer, House, of_max};

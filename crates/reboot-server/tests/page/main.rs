@@ -11,6 +11,7 @@
 mod kit;
 
 mod fleet;
+mod orders;
 
 use kit::{House, of_max};
 use reboot_core::id::GroupName;

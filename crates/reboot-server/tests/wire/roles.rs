@@ -6,6 +6,7 @@ use reboot_core::fleet::{Health, NodeRecord};
 use reboot_core::group::{Action, Claim, Guest, Identity, Owner, Pause, Phase, Request, Way};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::Ticket;
+use reboot_core::order::{Order, OrderEnd};
 use reboot_core::undo::Undo;
 use reboot_core::write::{Trouble, Write};
 use reboot_server::audit::{Audit, Deed};
@@ -246,6 +247,12 @@ fn agents_words(name: &str) -> Vec<Write> {
             node: node(name),
             undone: Undo::default(),
         },
+        end_order(
+            name,
+            OrderEnd::Fulfilled {
+                boot: identity(name).boot,
+            },
+        ),
         Write::Join {
             group: group.clone(),
             ticket,
@@ -255,6 +262,26 @@ fn agents_words(name: &str) -> Vec<Write> {
             node: node(name),
         },
     ]
+}
+
+fn order(name: &str) -> Order {
+    Order {
+        by: "me".to_owned(),
+        reason: "because".to_owned(),
+        at: String::new(),
+        not_before: None,
+        boot: identity(name).boot,
+    }
+}
+
+fn end_order(name: &str, end: OrderEnd) -> Write {
+    Write::EndOrder {
+        node: node(name),
+        group: GroupName::default(),
+        order: order(name),
+        end,
+        at: String::new(),
+    }
 }
 
 fn pause() -> Pause {
@@ -364,6 +391,17 @@ async fn only_operators_operate() {
     let mut writes: Vec<Write> = actions.into_iter().map(ask).collect();
     writes.extend([
         Write::Forget { node: node("n1") },
+        Write::Order {
+            node: node("n1"),
+            group: GroupName::default(),
+            order: order("n1"),
+        },
+        end_order(
+            "n1",
+            OrderEnd::Cancelled {
+                by: "me".to_owned(),
+            },
+        ),
         Write::pause_fleet(Some(pause()), "me", "now"),
         Write::pause_fleet(None, "me", "now"),
         open(Pause::keeper().as_str()),
