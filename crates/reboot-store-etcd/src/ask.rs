@@ -45,7 +45,9 @@ impl<'a> Asking<'a> {
     }
 
     pub(crate) async fn run(mut self) -> Result<Written, Trouble> {
+        let turn = self.store.turns.at(self.group).await;
         let result = self.try_until_it_stands().await;
+        drop(turn);
         let is_unknown = matches!(result, Err(Trouble::Unknown(_)));
         if result.is_err() && !is_unknown {
             self.leases.give_back(self.store).await;

@@ -19,6 +19,7 @@ mod record;
 mod semaphore;
 mod sessions;
 mod store;
+mod turns;
 mod waiting;
 
 pub use epoch::Begun;

@@ -5,6 +5,7 @@ use crate::client::{Client, Event, Fault};
 use crate::keys::{DEFAULT_LOCK_KEY, Keys, Range};
 use crate::look::{View, parse, reading};
 use crate::reading::{Reading, Snapshot};
+use crate::turns::Turns;
 use crate::waiting::Lines;
 use async_trait::async_trait;
 use reboot_core::fleet::Fleet;
@@ -40,6 +41,8 @@ pub struct EtcdStore {
     pub(crate) lines: Mutex<Lines>,
     /// What this process saw last, for its own node's next request.
     recent: Mutex<Recent>,
+    /// Who of this process commits to a group now.
+    pub(crate) turns: Turns,
 }
 
 /// What was seen last of what the requests of one node need: the node whose session was opened
@@ -86,6 +89,7 @@ impl EtcdStore {
             marks_ttl_ms: MARKS_TTL_MS,
             lines: Mutex::default(),
             recent: Mutex::default(),
+            turns: Turns::default(),
         }
     }
 
