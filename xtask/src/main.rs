@@ -14,6 +14,7 @@ mod package;
 mod stats;
 mod test;
 mod tidy;
+mod vm;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,6 +47,9 @@ enum Command {
     Package(package::Order),
     /// Try the packages in fresh systems: installed, upgraded, removed, purged. Wants root.
     PackageTest(install::Order),
+    /// Install the package on three virtual machines and have them reboot, in every way that can go
+    /// wrong. Wants root, and no hardware acceleration.
+    VmTest(vm::Order),
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
     Bench {
         /// What to measure: store, etcd, sentinel, handover, server, start, idle. Else everything.
@@ -78,6 +82,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Gen => generate::run(root).map(|()| true)?,
         Command::Package(order) => package::run(root, &order).map(|()| true)?,
         Command::PackageTest(order) => install::run(root, &order).map(|()| true)?,
+        Command::VmTest(order) => vm::run(root, &order)?,
         Command::Bench { names, quick } => bench::run(root, &names, quick).map(|()| true)?,
     };
     Ok(if passed {

@@ -1,7 +1,7 @@
 //! Every check a change must pass, in order, stopping at the first that fails.
 
 mod count;
-mod needs;
+pub(crate) mod needs;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

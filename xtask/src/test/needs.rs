@@ -1,14 +1,14 @@
-//! Programs that the build and the tests need, and how to get them.
+//! Programs that the build, the tests and the virtual machines need, and how to get them.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
 /// A program and the Debian packages that bring it.
-struct Need {
-    program: &'static str,
-    packages: &'static [&'static str],
-    why: &'static str,
+pub(crate) struct Need {
+    pub(crate) program: &'static str,
+    pub(crate) packages: &'static [&'static str],
+    pub(crate) why: &'static str,
 }
 
 const NEEDS: &[Need] = &[
@@ -112,13 +112,21 @@ const NEEDS: &[Need] = &[
 /// Cargo's own parts that some distributions ship on their own.
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
+/// Makes sure that everything is there that the tests need.
+///
+/// # Errors
+/// As for [`provide`], and when a part of cargo is missing.
+pub(crate) fn ensure() -> anyhow::Result<()> {
+    check_components()?;
+    provide(NEEDS)
+}
+
 /// Makes sure that every needed program is there; on Debian and its kin, installs what is not.
 ///
 /// # Errors
 /// Names every program that is missing, why it is needed and what to do.
-pub(crate) fn ensure() -> anyhow::Result<()> {
-    check_components()?;
-    let missing = missing(NEEDS, is_there);
+pub(crate) fn provide(needs: &'static [Need]) -> anyhow::Result<()> {
+    let missing = missing(needs, is_there);
     if missing.is_empty() {
         return Ok(());
     }
@@ -128,12 +136,9 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
             describe(&missing)
         );
     }
-    println!(
-        "=== installing what the tests need: {} ===",
-        describe(&missing)
-    );
+    println!("=== installing what is missing: {} ===", describe(&missing));
     install(&missing)?;
-    let still = self::missing(NEEDS, is_there);
+    let still = self::missing(needs, is_there);
     if !still.is_empty() {
         bail!(
             "apt-get ran, but these are still missing: {}",
