@@ -48,10 +48,10 @@ fn systemd_takes_the_units_without_a_word() {
 fn little_is_left_to_whoever_takes_over_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let file = with_our_program(dir.path(), "clusterrebootd-server.service");
-    let args = ["security", "--offline=yes", "--threshold=15", &file];
+    let args = ["security", "--offline=yes", "--threshold=11", &file];
     let output = run("systemd-analyze", "systemd", &args);
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "exposure above 1.5: {said}");
+    assert!(output.status.success(), "exposure above 1.1: {said}");
 }
 
 /// systemd's named sets of system calls.
