@@ -157,6 +157,21 @@ pub enum FleetCommand {
         /// The node's name
         node: String,
     },
+    /// Ask one node to reboot, through every gate like any other reboot; once, and fulfilled by
+    /// whatever reboots it
+    Reboot {
+        /// The node's name
+        node: String,
+        /// Why; the node shows it
+        #[arg(long, value_name = "TEXT", required_unless_present = "cancel")]
+        reason: Option<String>,
+        /// Not before this time, such as 2026-12-24T06:00:00Z; without it, as soon as it may
+        #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "cancel")]
+        at: Option<Timestamp>,
+        /// Take back what was asked
+        #[arg(long, conflicts_with = "reason")]
+        cancel: bool,
+    },
     /// Forget a node that was removed: its record blocks the others no longer
     Forget {
         /// The node's name
@@ -169,6 +184,10 @@ pub enum FleetCommand {
 
 pub(super) fn group_name(text: &str) -> Result<GroupName, BadName> {
     GroupName::new(text)
+}
+
+fn moment(text: &str) -> Result<Timestamp, &'static str> {
+    until(text)?.parse().map_err(|_| "that is no time")
 }
 
 /// Kept as the operator wrote it.

@@ -248,6 +248,10 @@ const LESSONS: &[Lesson] = &[
             ),
             example("clusterrebootd fleet let-go node-3", "it may again"),
             example(
+                "clusterrebootd fleet reboot node-3 --reason 'new disk'",
+                "it reboots as soon as every gate is open",
+            ),
+            example(
                 "clusterrebootd fleet forget node-3",
                 "it was removed for good",
             ),

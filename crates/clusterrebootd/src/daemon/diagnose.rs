@@ -10,7 +10,9 @@ use crate::report::{detector_json, detector_text, other_max_text, script_json, s
 use anyhow::Result;
 use reboot_agent::{Errand, Failpoints, Method, Observer, Shell};
 use reboot_core::agent::{Agent, Ending, Half, Mode, News, Notebook, ScriptPhase};
-use reboot_core::outcome::Report;
+use reboot_core::group::Identity;
+use reboot_core::order::Order;
+use reboot_core::outcome::{Outcome, Report};
 use reboot_core::write::Trouble;
 use reboot_host::detector::DetectorReport;
 use reboot_host::script::HealthRun;
@@ -18,7 +20,12 @@ use reboot_store::Store;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// How long the store may take to tell of an order.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the pass saw.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +36,8 @@ struct Findings {
     blockers: Vec<String>,
     troubles: Vec<String>,
     warnings: Vec<String>,
+    /// What an operator ordered of this node.
+    order: Option<String>,
     /// What the daemon that runs on this node says of the store.
     daemon: Option<StoreTrouble>,
 }
@@ -55,6 +64,7 @@ pub(crate) async fn diagnose(
     let identity = identify(settings).await?;
     let machine = node(settings, environment)?;
     let store = open_or_report(&settings.store)?;
+    let (orders, me) = (Arc::clone(&store), identity.clone());
     let told = agent_settings(settings, identity, mode, store.describe())?;
     let notebook =
         super::read_notebook(&settings.state_dir).unwrap_or_else(|_| Notebook::default());
@@ -76,11 +86,22 @@ pub(crate) async fn diagnose(
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
     findings.daemon = Notice::read(&settings.run_dir);
+    if !mode.skips_lock() && report.outcome != Outcome::LockUnavailable {
+        findings.order = order_of(orders.as_ref(), &me).await;
+    }
     let text = match output {
         OutputFormat::Text => as_text(&findings, report, &planned),
         OutputFormat::Json => as_json(&findings, report, &planned, exit),
     };
     Ok((text, exit))
+}
+
+/// What the daemon of this node will go by, though no detector asks for it.
+async fn order_of(store: &dyn Store, me: &Identity) -> Option<String> {
+    let fleet = timeout(LOOK_TIMEOUT, store.look()).await.ok()?.ok()?;
+    let order = fleet.orders.get(&me.node);
+    let stands = |order: &&Order| !order.is_fulfilled_in(&me.boot);
+    order.filter(stands).map(Order::words)
 }
 
 /// A store that is there but cannot be used is an outcome of the pass, not the end of it.
@@ -112,7 +133,7 @@ fn as_json(findings: &Findings, report: &Report, planned: &str, exit: ExitCode) 
         .iter()
         .map(|(phase, run)| script_json(*phase, run))
         .collect();
-    let value = json!({
+    let mut value = json!({
         "outcome": report.outcome.name(),
         "message": report.message,
         "exit_code": exit.code(),
@@ -127,6 +148,9 @@ fn as_json(findings: &Findings, report: &Report, planned: &str, exit: ExitCode) 
         "reboot_command": planned,
         "dry_run": true,
     });
+    if let Some(order) = &findings.order {
+        value["order"] = json!(order);
+    }
     format!("{value:#}\n")
 }
 
@@ -148,6 +172,12 @@ fn as_text(findings: &Findings, report: &Report, planned: &str) -> String {
     }
     for trouble in &findings.troubles {
         push(&mut text, format_args!("trouble: {trouble}\n"));
+    }
+    if let Some(order) = &findings.order {
+        push(
+            &mut text,
+            format_args!("a reboot is {order}; the daemon goes by that too\n"),
+        );
     }
     for warning in &findings.warnings {
         push(&mut text, format_args!("warning: {warning}\n"));

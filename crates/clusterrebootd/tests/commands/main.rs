@@ -11,6 +11,7 @@ mod hold_back;
 mod lock;
 mod place;
 mod plan;
+mod reboot;
 mod rebootlockctl;
 mod site;
 mod store;
@@ -66,6 +67,9 @@ fn usage_errors_are_64() {
         &["lock", "unlock"],
         &["fleet"],
         &["fleet", "forget"],
+        &["fleet", "reboot", "node-a"],
+        &["fleet", "reboot", "node-a", "--reason", "x", "--cancel"],
+        &["fleet", "reboot", "node-a", "--reason", "x", "--at", "noon"],
         &["history", "--limit", "some"],
         &["history", "--group", ""],
         &["plan", "--nodes", "0"],

@@ -28,6 +28,8 @@ mod moving;
 #[path = "../evidence/operators.rs"]
 mod operators;
 mod papers;
+#[path = "../evidence/orders.rs"]
+mod orders;
 #[path = "../evidence/peers.rs"]
 mod peers;
 mod place;

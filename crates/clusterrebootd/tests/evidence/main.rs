@@ -15,6 +15,7 @@ mod gates;
 mod hooks;
 mod machine;
 mod operators;
+mod orders;
 mod peers;
 mod place;
 mod reload;

@@ -18,6 +18,8 @@ mod gates;
 #[allow(dead_code)] // as above
 #[path = "../evidence/machine.rs"]
 mod machine;
+#[path = "../evidence/orders.rs"]
+mod orders;
 #[path = "../evidence/peers.rs"]
 mod peers;
 mod place;

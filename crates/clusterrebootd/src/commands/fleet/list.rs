@@ -69,7 +69,12 @@ fn nodes(fleet: &Fleet) -> BTreeSet<&NodeName> {
     let known = fleet.nodes.keys().chain(fleet.owed.keys());
     let groups = fleet.groups.values();
     let held_back = groups.flat_map(|entry| entry.group.held_back.keys());
-    known.chain(holders).chain(held_back).collect()
+    let ordered = fleet.orders.keys();
+    known
+        .chain(holders)
+        .chain(held_back)
+        .chain(ordered)
+        .collect()
 }
 
 /// When each node was back from its last reboot, as the groups' histories tell.
@@ -236,7 +241,7 @@ fn painted<const N: usize>(
     Paint::of_stdout().table(&table(titles, &lines), tone)
 }
 
-/// Who stopped what, below the table.
+/// Who stopped what, and who ordered what, below the table.
 fn pauses(fleet: &Fleet) -> String {
     let of_fleet = fleet.pause.iter();
     let of_fleet = of_fleet.map(|pause| format!("The fleet is paused {}", said(pause)));
@@ -248,10 +253,13 @@ fn pauses(fleet: &Fleet) -> String {
         let held_back = entry.group.held_back.iter();
         held_back.map(|(node, stop)| format!("{node} is held back {}", said_of(stop)))
     });
+    let orders = fleet.orders.iter();
+    let orders = orders.map(|(node, order)| format!("{node} is to reboot: {}", order.words()));
     let paint = Paint::of_stdout();
     let lines: Vec<String> = of_fleet
         .chain(of_groups)
         .chain(of_nodes)
+        .chain(orders)
         .map(|line| paint.line(Tone::Warning, &line) + "\n")
         .collect();
     match lines.is_empty() {
@@ -281,6 +289,7 @@ fn as_json(fleet: &Fleet, row: &Row<'_>) -> Value {
     value["reboots_last_day"] = json!(row.entry.map(|entry| entry.marks));
     let mut held_back = fleet.groups.values();
     value["held_back"] = json!(held_back.find_map(|entry| entry.group.held_back.get(row.node)));
+    value["order"] = json!(fleet.orders.get(row.node));
     value["owed"] = json!(fleet.owed_by(row.node));
     value
 }

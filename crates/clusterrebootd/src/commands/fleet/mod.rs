@@ -1,8 +1,9 @@
-//! `fleet`: every node, holding one back, and forgetting the ones that are gone.
+//! `fleet`: every node, holding one back, asking one to reboot, and forgetting the ones that are gone.
 
 mod forget;
 mod hold_back;
 mod list;
+mod reboot;
 
 use super::operator::{look, open, with_settings};
 use crate::cli::{FleetArgs, FleetCommand};
@@ -44,6 +45,13 @@ async fn carry_out(settings: &Settings, args: &FleetArgs) -> Result<ExitCode> {
         FleetCommand::LetGo { node } => {
             hold_back::let_go(store.as_ref(), settings, &fleet, node).await
         }
+        FleetCommand::Reboot {
+            node,
+            reason: Some(reason),
+            at,
+            cancel: _,
+        } => reboot::order(store.as_ref(), &fleet, node, reason, *at).await,
+        FleetCommand::Reboot { node, .. } => reboot::cancel(store.as_ref(), &fleet, node).await,
         FleetCommand::Forget { node, yes } => {
             forget::forget(store.as_ref(), &fleet, node, *yes).await
         }
