@@ -8,15 +8,21 @@ use std::path::Path;
 /// Where the original listens.
 const ADDRESS: &str = "0.0.0.0:8080";
 
-const DEFAULTS: &str = "  -address string
-    \tHTTP listen address (default \"0.0.0.0:8080\")
-  -help
-    \tPrint usage and exit
-  -log-level string
-    \tSet the logging level: error, warn, info or debug (default \"info\")
-  -version
-    \tPrint version and exit
-";
+/// Its flags: name, kind of value, and what it says of it.
+pub(super) const FLAGS: &[(&str, &str, &str)] = &[
+    (
+        "-address",
+        "string",
+        "HTTP listen address (default \"0.0.0.0:8080\")",
+    ),
+    ("-help", "", "Print usage and exit"),
+    (
+        "-log-level",
+        "string",
+        "Set the logging level: error, warn, info or debug (default \"info\")",
+    ),
+    ("-version", "", "Print version and exit"),
+];
 
 /// What the original's flags ask for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -49,7 +55,12 @@ pub fn is_fleetlock(first: &OsStr) -> bool {
 
 /// What the original prints about its flags, for a program called by this first word.
 pub fn fleetlock_usage(first: &str) -> String {
-    format!("Usage of {first}:\n{DEFAULTS}")
+    let mut usage = format!("Usage of {first}:\n");
+    for (flag, value, says) in FLAGS {
+        let line = format!("  {flag} {value}");
+        usage += &format!("{}\n    \t{says}\n", line.trim_end());
+    }
+    usage
 }
 
 // === impl FleetlockArgs ===

@@ -1,5 +1,6 @@
 //! Manual pages: one for the program, one for each command, one for the configuration.
 
+use super::fleetlock::FLAGS;
 use super::teach::{Lesson, lesson};
 use crate::called::Called;
 use crate::config::{Default, Key, NODE_KEYS};
@@ -40,7 +41,7 @@ pub fn pages() -> io::Result<Vec<Page>> {
         line,
         called,
     )?);
-    pages.push(config_page()?);
+    pages.extend([fleetlock_page()?, config_page()?]);
     Ok(pages)
 }
 
@@ -126,6 +127,7 @@ fn see_also(title: &str) -> Roff {
     let others = [
         ("clusterrebootd", "(8)"),
         ("rebootlockctl", "(8)"),
+        ("fleetlock", "(8)"),
         ("clusterrebootd.yaml", "(5)"),
     ];
     let mut inlines = Vec::new();
@@ -139,6 +141,46 @@ fn see_also(title: &str) -> Roff {
     page.control("SH", ["SEE ALSO"]);
     page.text(inlines);
     page
+}
+
+/// The program in the place of the original `fleetlock`, whose flags are no definition of clap's.
+fn fleetlock_page() -> io::Result<Page> {
+    let mut page = Roff::new();
+    page.control("TH", ["FLEETLOCK", "8", "", SOURCE, MANUAL]);
+    page.control("SH", ["NAME"]);
+    page.text([roman(
+        "fleetlock - clusterrebootd's coordination server by the flags of the original fleetlock",
+    )]);
+    page.control("SH", ["SYNOPSIS"]);
+    let mut synopsis = vec![bold("fleetlock")];
+    for (flag, value, _) in FLAGS {
+        synopsis.push(roman(format!(" [{flag}{}{value}]", spaced(value))));
+    }
+    page.text(synopsis);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([
+        roman("Serves Zincati and other FleetLock clients, as "),
+        bold("clusterrebootd serve"),
+        roman(" does without a configuration. One machine of a group reboots at a time."),
+    ]);
+    page.control("SH", ["OPTIONS"]);
+    for (flag, value, says) in FLAGS {
+        page.control("TP", []);
+        page.text([bold(*flag), roman(spaced(value)), italic(*value)]);
+        page.text([roman(*says)]);
+    }
+    let mut text = Vec::new();
+    page.to_writer(&mut text)?;
+    see_also("fleetlock").to_writer(&mut text)?;
+    Ok(Page {
+        name: "fleetlock.8".to_owned(),
+        text,
+    })
+}
+
+/// What stands between a flag and its value.
+fn spaced(value: &str) -> &'static str {
+    if value.is_empty() { "" } else { " " }
 }
 
 fn config_page() -> io::Result<Page> {
@@ -253,6 +295,18 @@ mod tests {
         }
         assert!(text.contains("Default: 90."), "{text}");
         assert!(text.is_ascii(), "every version of man can show it");
+    }
+
+    #[test]
+    fn the_page_of_fleetlock_has_every_flag_that_its_usage_has() {
+        let text = page("fleetlock.8").replace("\\-", "-");
+        let usage = super::super::fleetlock_usage("fleetlock");
+        let flags = usage.lines().filter_map(|line| line.strip_prefix("  -"));
+        let flags: Vec<&str> = flags.filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(flags.len(), FLAGS.len(), "{usage}");
+        for flag in flags {
+            assert!(text.contains(&format!("-{flag}")), "{flag}: {text}");
+        }
     }
 
     #[test]
