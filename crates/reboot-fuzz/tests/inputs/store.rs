@@ -6,6 +6,7 @@ use reboot_core::fleet::{Health, NodeRecord};
 use reboot_core::group::{Action, Claim, Identity, Owner, Pause, Phase, Request};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::Ticket;
+use reboot_core::order::Order;
 use reboot_core::undo::Undo;
 use reboot_core::write::Write;
 use reboot_fuzz::{Input, Limit, fuzz_test};
@@ -29,6 +30,7 @@ const WORDS: &[&str] = &[
     "\ntimers.number ",
     "\nnodes.record ",
     "\nnodes.owed ",
+    "\norders.ordered ",
     "\nhistory.entry ",
     "\nhistory.number ",
     "\nmeta.pause ",
@@ -73,6 +75,8 @@ const COLUMNS: &[&str] = &[
     "nodes.owed",
     "nodes.duration_ms",
     "nodes.expires_ms",
+    "orders.node",
+    "orders.ordered",
     "history.group_name",
     "history.number",
     "history.entry",
@@ -255,6 +259,20 @@ fn ask(id: &str, action: Action) -> Write {
 }
 
 /// What a node writes on its way to a slot.
+fn order(name: &str) -> Write {
+    Write::Order {
+        node: node(name),
+        group: GroupName::default(),
+        order: Order {
+            by: "olga".to_owned(),
+            reason: "a new disk".to_owned(),
+            at: "2026-01-01T00:00:00Z".to_owned(),
+            not_before: None,
+            boot: identity(name).boot,
+        },
+    }
+}
+
 fn writes(name: &str, session: &str) -> Vec<Write> {
     let session = SessionId::new(session).expect("a valid name");
     let ticket = Ticket {
@@ -284,6 +302,7 @@ fn writes(name: &str, session: &str) -> Vec<Write> {
             node: node(name),
             undone: Undo::of(["cordon".to_owned()]),
         },
+        order(name),
         ask(&format!("break-{name}"), brk(9)),
         Write::pause_fleet(Some(pause()), "olga", ""),
         Write::pause_fleet(None, "olga", ""),

@@ -5,6 +5,7 @@ mod conformance;
 mod crash;
 mod harness;
 mod maintenance;
+mod orders;
 mod processes;
 mod time;
 mod weather;
