@@ -122,7 +122,14 @@ impl Wire {
         match Needs::of(write) {
             Needs::Operator => Ok(who.as_operator()?),
             Needs::Node(node) => Ok(who.for_node(&node)?),
-            Needs::OwnerOf(session) => self.refuse_stranger(who, |it| it.session == session).await,
+            Needs::OwnerOf(session) => {
+                let is_it = |it: &Presence| it.session == session;
+                // The most frequent question, and one that takes nothing from anybody.
+                if matches!(write, Write::KeepSession { .. }) && self.is_known_as_own(who, is_it)? {
+                    return Ok(());
+                }
+                self.refuse_stranger(who, is_it).await
+            }
             Needs::OwnerOfRun(run) => {
                 let is_it = |it: &Presence| it.identity.instance == run;
                 self.refuse_stranger(who, is_it).await
@@ -130,8 +137,21 @@ impl Wire {
         }
     }
 
-    /// Refuses who does not act for those whose agents these are. Of agents that are not there
-    /// nothing can be taken.
+    /// Whether the newest look shows agents for which somebody acts, and no others.
+    fn is_known_as_own(&self, who: &Who, is_it: impl Fn(&Presence) -> bool) -> Result<bool, No> {
+        let shown = self.watch.catch_up()?;
+        let mut agents = shown
+            .fleet
+            .presences
+            .iter()
+            .filter(|it| is_it(it))
+            .peekable();
+        let is_there = agents.peek().is_some();
+        Ok(is_there && agents.all(|it| acts_for(who, it).is_ok()))
+    }
+
+    /// Refuses who does not act for those whose agents these are, by a look that begins now: an
+    /// older one may show whose they were. Of agents that are not there nothing can be taken.
     async fn refuse_stranger(
         &self,
         who: &Who,
@@ -141,17 +161,9 @@ impl Wire {
         if who.as_operator().is_ok() {
             return Ok(());
         }
-        let mut shown = self.watch.catch_up()?;
-        if !shown.fleet.presences.iter().any(&is_it) {
-            shown = self.watch.look().await?;
-        }
-        for presence in shown.fleet.presences.iter().filter(|it| is_it(it)) {
-            match Needs::node(&presence.identity.node) {
-                Needs::Node(node) => who.for_node(&node)?,
-                _ => who.as_operator()?,
-            }
-        }
-        Ok(())
+        let shown = self.watch.look().await?;
+        let mut agents = shown.fleet.presences.iter().filter(|it| is_it(it));
+        Ok(agents.try_for_each(|it| acts_for(who, it))?)
     }
 
     async fn hold(&self, question: &ChangedQuestion) -> Result<bool, Trouble> {
@@ -170,6 +182,13 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         self.follower.abort();
+    }
+}
+
+fn acts_for(who: &Who, agent: &Presence) -> Result<(), Refused> {
+    match Needs::node(&agent.identity.node) {
+        Needs::Node(node) => who.for_node(&node),
+        _ => who.as_operator(),
     }
 }
 

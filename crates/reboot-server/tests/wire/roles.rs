@@ -1,20 +1,24 @@
 //! Each role at each door: who may look, who may act for whom, and what is written down of it.
 
 use crate::kit::{Place, Served};
+use async_trait::async_trait;
 use reboot_core::boot::BootIdentity;
-use reboot_core::fleet::{Health, NodeRecord};
-use reboot_core::group::{Action, Claim, Guest, Identity, Owner, Pause, Phase, Request, Way};
+use reboot_core::fleet::{Fleet, Health, NodeRecord};
+use reboot_core::group::{
+    Action, Claim, Guest, HistoryEntry, Identity, Owner, Pause, Phase, Request, Way,
+};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
 use reboot_core::line::Ticket;
 use reboot_core::order::{Order, OrderEnd};
 use reboot_core::undo::Undo;
-use reboot_core::write::{Trouble, Write};
+use reboot_core::write::{Trouble, Write, Written};
 use reboot_server::audit::{Audit, Deed};
 use reboot_server::doors::{DoorSettings, Doors, Secret};
 use reboot_store::embedded::Options;
 use reboot_store::remote::{self, RemoteStore};
 use reboot_store::{Interest, Store};
 use std::fs;
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -49,6 +53,11 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        Self::before(|store| store).await
+    }
+
+    /// One whose server sees the store as this makes it.
+    async fn before(seen_as: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let tokens_file = dir.path().join("tokens");
         let mut lines = String::new();
@@ -64,7 +73,7 @@ impl House {
         });
         let book = Arc::new(Book::default());
         let place = Place::new(Options::default());
-        let store = place.store.clone();
+        let store = seen_as(place.store.clone());
         let server = Served::start_behind(store, doors.unwrap(), book.clone()).await;
         let url = format!("http://{}", server.address);
         let client = |role| {
@@ -84,6 +93,14 @@ impl House {
         }
     }
 
+    /// Ends the lease and opens another of its name, behind the server's back.
+    async fn give_the_lease(&self, name: &str) {
+        let session = SessionId::new("lease").unwrap();
+        let end = Write::EndSession { session };
+        self.place.store.write(end).await.unwrap();
+        self.place.store.write(open(name)).await.unwrap();
+    }
+
     /// The roles that the server lets ask this; whether the rules grant it is another matter.
     async fn let_in(&self, write: &Write) -> Vec<&'static str> {
         let mut roles = Vec::new();
@@ -100,6 +117,32 @@ impl House {
         let outside = self.stranger.write(write.clone()).await;
         assert!(is_unauthorized(&outside), "{outside:?}");
         roles
+    }
+}
+
+/// A store that tells nobody of a change: whoever does not look, does not know.
+struct Silent(Arc<dyn Store>);
+
+#[async_trait]
+impl Store for Silent {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    async fn write(&self, write: Write) -> Result<Written, Trouble> {
+        self.0.write(write).await
+    }
+
+    async fn look(&self) -> Result<Fleet, Trouble> {
+        self.0.look().await
+    }
+
+    async fn changed(&self, _: &Interest, _: u64) -> Result<(), Trouble> {
+        pending().await
+    }
+
+    async fn history(&self, group: &GroupName, limit: usize) -> Result<Vec<HistoryEntry>, Trouble> {
+        self.0.history(group, limit).await
     }
 }
 
@@ -352,6 +395,30 @@ async fn leases_belong_to_the_node_that_opened_them() {
     assert!(format!("{ended:?}").contains("forbidden"), "{ended:?}");
     let end = Write::EndSession { session };
     assert_eq!(house.let_in(&end).await[..], other[..]);
+}
+
+/// Another server of the store gave the lease's name to another node, and nothing told us.
+#[tokio::test]
+async fn whose_a_lease_is_is_seen_afresh_before_anything_is_taken() {
+    let house = House::before(|store| Arc::new(Silent(store))).await;
+    let (own, all) = (&house.clients[1].1, &house.clients[2].1);
+    let session = SessionId::new("lease").unwrap();
+    let keep = Write::KeepSession {
+        session: session.clone(),
+    };
+    let end = Write::EndSession { session };
+    let instance = Instance::new("run").unwrap();
+    let end_run = Write::EndInstance { instance };
+    all.write(open("n2")).await.unwrap();
+    assert_eq!(all.write(keep.clone()).await, Ok(Written::Done));
+    house.give_the_lease("n1").await;
+    assert_eq!(own.write(keep.clone()).await, Ok(Written::Done));
+    house.give_the_lease("n2").await;
+    for write in [&end, &end_run] {
+        let refused = own.write(write.clone()).await;
+        assert!(format!("{refused:?}").contains("forbidden"), "{refused:?}");
+    }
+    assert_eq!(all.write(keep).await, Ok(Written::Done), "it is alive");
 }
 
 #[tokio::test]
