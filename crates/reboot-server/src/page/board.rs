@@ -147,9 +147,14 @@ impl Board {
         let moves = *desk.moves().borrow();
         let mut groups = Vec::new();
         for (name, entry) in &settings.groups_of(&fleet) {
-            let lines = desk.view().history(name, LINES_MAX).await;
+            let outlook = |lines: &[_]| Outlook::of((desk, name), (&fleet, entry), lines, now);
+            let count = match outlook(&[]) {
+                Outlook::Unknown => LINES_MAX,
+                _ => HISTORY_MAX,
+            };
+            let lines = desk.view().history(name, count).await;
             let lines = lines.unwrap_or_default();
-            let outlook = Outlook::of((desk, name), (&fleet, entry), &lines, now);
+            let outlook = outlook(&lines);
             let lines = &lines[lines.len().saturating_sub(HISTORY_MAX)..];
             let mut card = GroupCard::of(name, entry, &fleet, &settings, lines, now);
             card.outlook = told(&outlook);

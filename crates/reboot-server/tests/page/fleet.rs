@@ -162,6 +162,23 @@ pub(crate) async fn report_a_hold(store: &dyn Store, name: &str) {
 
 /// One that is overdue, one on its way, a guest, two that wait, one unhealthy, one silent.
 pub(crate) async fn move_in(store: &dyn Store) {
+    move_in_from(store, 1).await;
+}
+
+/// One that has been down and is back: the first hold of the group.
+pub(crate) async fn live_through_a_reboot(store: &dyn Store) {
+    let steady = Action::Steady {
+        node: node("node-e"),
+        id: None,
+    };
+    let back = ask("steady-node-e", ago(183), steady);
+    for write in [guest("node-e", 191), back] {
+        store.write(write).await.unwrap();
+    }
+}
+
+/// The same fleet, whose first hold gets this number.
+pub(crate) async fn move_in_from(store: &dyn Store, number: u64) {
     let slot = ["every slot is taken by node-a (rebooting), node-b (claimed)"];
     let window = [
         "the window opens on Saturday at 02:00",
@@ -169,7 +186,7 @@ pub(crate) async fn move_in(store: &dyn Store) {
     ];
     let writes = [
         claim("node-a", 95),
-        vec![fence("node-a", 1, 90, 0)],
+        vec![fence("node-a", number, 90, 0)],
         claim("node-b", 3),
         vec![guest("978a225b3d7b40e9acd7ce9b62f68444", 12)],
         join("node-c", 60),

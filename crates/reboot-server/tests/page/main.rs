@@ -14,7 +14,7 @@ mod fleet;
 mod orders;
 
 use kit::{House, of_max};
-use reboot_core::id::GroupName;
+use reboot_core::id::{GroupName, NodeName};
 use reboot_core::window::{Window, Windows};
 use reboot_server::settings::ServerSettings;
 use serde_json::Value;
@@ -31,6 +31,26 @@ fn settings() -> ServerSettings {
         deny: Vec::new(),
     };
     settings
+}
+
+/// The same fleet with a past, a client that waits, and strangers before the door.
+async fn furnished_for_a_picture() -> (House, kit::Line) {
+    let node = |name: &str| NodeName::new(name).unwrap();
+    let mut settings = settings();
+    let rules = settings.groups.get_mut(&GroupName::default()).unwrap();
+    rules.wait_secs = 600;
+    let id = "f2ca1bb6c7e907d06dafe4687e579fce";
+    settings.node_names.insert(node(id), node("coreos-7"));
+    let house = House::open(settings).await;
+    fleet::live_through_a_reboot(&*house.store).await;
+    fleet::move_in_from(&*house.store, 2).await;
+    house.desk.view().fresh().await.unwrap();
+    let waiting = house.waiting(id).await;
+    house.desk.warn_of(
+        "0.0.0.0:8080 is reached by others, and nobody is asked who it is: whoever reaches it may \
+         take and free slots (set auth)",
+    );
+    (house, waiting)
 }
 
 async fn furnished() -> House {
@@ -297,7 +317,7 @@ fn browser_folder() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_board_is_good_for_everybody() {
-    let house = furnished().await;
+    let (house, _waiting) = furnished_for_a_picture().await;
     let pictures = tempfile::tempdir().unwrap();
     let kept = std::env::var_os("CLUSTERREBOOTD_TEST_PICTURES").map(PathBuf::from);
     let folder = kept.unwrap_or_else(|| pictures.path().to_owned());
@@ -327,12 +347,15 @@ async fn the_board_is_good_for_everybody() {
         found["steps"]["wanted"], found["steps"]["reached"],
         "{found:#}"
     );
-    assert!(
-        found["plain"]
-            .as_str()
-            .unwrap()
-            .contains("node-a did not come back")
-    );
+    let plain = found["plain"].as_str().unwrap();
+    for told in [
+        "node-a did not come back",
+        "0.0.0.0:8080 is reached by others",
+        "coreos-7",
+        "Over in about",
+    ] {
+        assert!(plain.contains(told), "{told}: {plain}");
+    }
     assert!(
         found["live"].as_str().unwrap().starts_with("live, as of "),
         "{found:#}"
