@@ -83,7 +83,9 @@ fn who_is_not_known_needs_a_group() {
     assert!(refused.contains("no node node-x is known"), "{refused}");
     assert!(refused.contains("--group"), "{refused}");
     let named = [&hold_back[..], &["--group", "default"]].concat();
-    site.good(&named);
+    let said = site.good(&named);
+    assert!(said.contains("no node node-x has reported"), "{said}");
+    assert!(said.contains("is it spelt so?"), "{said}");
     let nowhere = [&hold_back[..], &["--group", "misspelt"]].concat();
     let refused = site.refused(&nowhere);
     assert!(refused.contains("there is no group misspelt"), "{refused}");

@@ -47,9 +47,17 @@ pub(super) async fn hold_back(
         true => format!("\n{node} is down already: it comes back, and then does not go again"),
         false => String::new(),
     };
+    let unknown = match is_known(fleet, &node) {
+        true => String::new(),
+        false => format!(
+            "\nno node {node} has reported, holds or waits: is it spelt so? A client of a \
+             FleetLock server is held back by what it calls itself, or by the name that the \
+             server's configuration gives it"
+        ),
+    };
     let text = format!(
         "holds {node} of group {group} back; `clusterrebootd fleet let-go {node}` lets it \
-         go{until}{down}\n"
+         go{until}{down}{unknown}\n"
     );
     Ok(print_then(text.as_bytes(), ExitCode::Success))
 }
@@ -79,6 +87,17 @@ pub(super) async fn let_go(
     }
     let text = lines.join("\n") + "\n";
     Ok(print_then(text.as_bytes(), ExitCode::Success))
+}
+
+/// Whether anything but this command ever named the node.
+fn is_known(fleet: &Fleet, node: &NodeName) -> bool {
+    let mut groups = fleet.groups.values();
+    let has_reported = fleet.nodes.contains_key(node) || fleet.owed.contains_key(node);
+    has_reported
+        || groups.any(|entry| {
+            let mut tickets = entry.line.tickets().iter();
+            entry.group.hold_of(node).is_some() || tickets.any(|it| it.node == *node)
+        })
 }
 
 /// What the node says, or else where it holds.
