@@ -44,6 +44,9 @@ pub(super) fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
             path.display()
         );
     }
+    if let Some(warning) = settings.store.cleartext_warning() {
+        complain(&format!("warning: {warning}"));
+    }
     daemon::open_store(&settings.store)
 }
 

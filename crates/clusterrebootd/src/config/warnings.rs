@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use reboot_core::window::{Window, Windows};
 use reboot_store_etcd::keys::OWN_NAMES;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -20,6 +21,7 @@ impl Settings {
         let found = [
             store_warning(&self.store),
             namespace_warning(&self.store),
+            self.store.cleartext_warning(),
             never.then(|| {
                 "windows: no moment of the week is allowed, so nothing will ever reboot; \
                  shorten windows.deny or widen windows.allow"
@@ -34,6 +36,56 @@ impl Settings {
     pub fn warnings_here(&self) -> Vec<String> {
         script_warning(&self.health_script).into_iter().collect()
     }
+}
+
+// === impl StoreSettings ===
+
+impl StoreSettings {
+    /// Secrets that would be sent so that whoever listens on the way learns them.
+    pub fn cleartext_warning(&self) -> Option<String> {
+        let (url, key, secret) = match self {
+            Self::Server(it) => (
+                &it.url,
+                "store.server.url",
+                it.token_file.as_ref().map(|_| "the token"),
+            ),
+            Self::FleetLock(it) => (
+                &it.url,
+                "store.fleetlock.url",
+                match (&it.token_file, &it.password) {
+                    (Some(_), _) => Some("the token"),
+                    (None, password) => password.as_ref().map(|_| "the password"),
+                },
+            ),
+            Self::Etcd(_) | Self::Embedded { .. } | Self::Kubernetes { .. } => return None,
+        };
+        let host = host_in_the_clear(url).filter(|host| !is_loopback(host))?;
+        Some(format!(
+            "{key}: {} is sent unencrypted to {host}, where whoever listens on the way learns it: \
+             write https://",
+            secret?
+        ))
+    }
+}
+
+/// The host that a URL reaches without encryption.
+fn host_in_the_clear(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    match host.strip_prefix('[') {
+        Some(address) => address.split(']').next(),
+        None => host.split(':').next(),
+    }
+}
+
+/// Whether what is sent there stays on this machine.
+fn is_loopback(host: &str) -> bool {
+    let is_address = host.parse().is_ok_and(|it: IpAddr| it.is_loopback());
+    is_address || host.eq_ignore_ascii_case("localhost")
 }
 
 fn store_warning(store: &StoreSettings) -> Option<String> {
@@ -99,5 +151,42 @@ impl WindowSettings {
         windows
             .next_open(Timestamp::UNIX_EPOCH, &TimeZone::UTC)
             .is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ServerSettings;
+
+    #[test]
+    fn a_token_in_the_clear_deserves_a_word_unless_it_stays_here() {
+        for (url, host) in [
+            ("http://fleet.example:8080", Some("fleet.example")),
+            ("HTTP://10.0.0.1/x", Some("10.0.0.1")),
+            ("http://[2001:db8::1]:8080", Some("2001:db8::1")),
+            ("http://localhost.example", Some("localhost.example")),
+            ("http://127.0.0.1@fleet.example", Some("fleet.example")),
+            ("http://localhost:8080", None),
+            ("http://127.0.0.2", None),
+            ("http://[::1]:8080/", None),
+            ("https://fleet.example", None),
+        ] {
+            let mut settings = ServerSettings {
+                url: url.to_owned(),
+                token_file: Some("/token".into()),
+                ca_file: None,
+                identity: None,
+            };
+            let warning = StoreSettings::Server(settings.clone()).cleartext_warning();
+            let sent_to =
+                |host| format!("store.server.url: the token is sent unencrypted to {host},");
+            match (host, &warning) {
+                (Some(host), Some(text)) => assert!(text.starts_with(&sent_to(host)), "{text}"),
+                (host, _) => assert_eq!((host, &warning), (None, &None), "{url}"),
+            }
+            settings.token_file = None;
+            assert_eq!(StoreSettings::Server(settings).cleartext_warning(), None);
+        }
     }
 }

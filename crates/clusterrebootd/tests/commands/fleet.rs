@@ -2,6 +2,7 @@
 
 use crate::site::{Node, Site};
 use serde_json::json;
+use std::fs;
 
 #[test]
 fn every_node_is_listed_and_holders_that_never_reported_too() {
@@ -202,4 +203,29 @@ fn what_is_still_to_be_undone_on_a_node_without_a_record_is_not_dropped_in_silen
     );
     let again = site.refused(&["fleet", "forget", "node-a", "--yes"]);
     assert!(again.contains("no node node-a is known"), "{again}");
+}
+
+#[test]
+fn a_token_that_would_go_out_in_the_clear_deserves_a_word() {
+    let site = Site::new();
+    let token = site.file("token");
+    fs::write(&token, "secret\n").unwrap();
+    let config = fs::read_to_string(site.config()).unwrap();
+    let config = config.replace("store: ", "former_store: ");
+    let server = format!(
+        "{{url: \"http://0.0.0.0:1\", token_file: {}}}",
+        token.display()
+    );
+    let config = config
+        .lines()
+        .filter(|line| !line.starts_with("former_store"));
+    let config: Vec<&str> = config.collect();
+    let config = format!("{}\nstore: {{server: {server}}}\n", config.join("\n"));
+    fs::write(site.config(), config).unwrap();
+    let told = site.refused(&["fleet", "list"]);
+    let warning = "warning: store.server.url: the token is sent unencrypted to 0.0.0.0,";
+    assert!(told.contains(warning), "{told}");
+    let (exit, _, told) = site.run(&["validate-config"]);
+    assert_eq!(exit, 0, "{told}");
+    assert!(told.contains("the token is sent unencrypted"), "{told}");
 }
