@@ -14,6 +14,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 
 use crate::package::{Build, Place, Release, tools};
+use crate::test::needs::{self, Need};
 use contract::Contract;
 use root::{Root, System};
 
@@ -59,6 +60,34 @@ health_script: /usr/share/doc/clusterrebootd/examples/health/systemd-failed-unit
 const STATE: &str = "/var/lib/clusterrebootd/left-behind";
 const OWN_HOOK: &str = "/etc/clusterrebootd/pre-reboot.d/own";
 
+const NEEDS: &[Need] = &[
+    Need {
+        program: "mmdebstrap",
+        packages: &["mmdebstrap"],
+        why: "makes fresh Debian systems",
+    },
+    Need {
+        program: "rpm",
+        packages: &["rpm"],
+        why: "installs the .rpm",
+    },
+    Need {
+        program: "lintian",
+        packages: &["lintian"],
+        why: "judges the .deb",
+    },
+    Need {
+        program: "rpmlint",
+        packages: &["rpmlint"],
+        why: "judges the .rpm",
+    },
+    Need {
+        program: "unshare",
+        packages: &["util-linux"],
+        why: "enters the systems",
+    },
+];
+
 /// Two packages of a kind, the second with the higher version.
 struct Packages {
     old: PathBuf,
@@ -70,6 +99,7 @@ struct Packages {
 /// # Errors
 /// What is missing and how to get it; the first step that goes wrong.
 pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
+    needs::provide(NEEDS)?;
     let place = Place::of(root);
     let cache = place.target.join("package-test");
     if order.fresh && cache.is_dir() {

@@ -16,6 +16,17 @@ pub(super) fn needed(program: &[u8]) -> Option<String> {
     Some(format!("2.{newest}"))
 }
 
+/// What a release may need at most: the glibc of RHEL 9, which Debian 12 and Ubuntu 22.04 pass.
+const RELEASE_MINOR: u32 = 34;
+
+/// Whether a release may need this version.
+pub(super) fn is_old_enough(version: &str) -> bool {
+    let minor = version
+        .strip_prefix("2.")
+        .and_then(|it| it.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor <= RELEASE_MINOR)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +38,11 @@ mod tests {
             "2.34"
         );
         assert_eq!(needed(b"nothing of the kind"), None);
+    }
+
+    #[test]
+    fn a_release_runs_on_the_oldest_that_we_promise() {
+        assert!(is_old_enough("2.34") && is_old_enough("2.9"));
+        assert!(!is_old_enough("2.38") && !is_old_enough("3.0"));
     }
 }

@@ -4,7 +4,10 @@
 //! docs/packaging.md tells what is in the packages.
 
 mod libc;
+mod provenance;
 mod reproduce;
+mod sbom;
+mod sign;
 mod stage;
 mod sums;
 pub(crate) mod tools;
@@ -48,6 +51,10 @@ pub(crate) struct Release {
     pub(crate) version: String,
     /// The moment of the last commit, in seconds since 1970: the time of every file.
     epoch: String,
+    /// The commit that is built.
+    commit: String,
+    /// Whether the files are not quite those of the commit.
+    is_changed: bool,
 }
 
 /// A build, ready to be packed as this or that version.
@@ -72,6 +79,7 @@ pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
     if order.check_reproducible {
         reproduce::check(&place, &release, &order.profile, &nfpm, &packages)?;
     }
+    sign::Keys::of_environment().sign(&packages)?;
     for name in sums::names(&packages)? {
         println!("{}", packages.join(name).display());
     }
@@ -97,8 +105,20 @@ fn make(
         build.pack(kind, &build.release.version, &packages)?;
     }
     build.stage.tarball(release, &packages)?;
+    let name = format!("clusterrebootd-{}", release.version);
+    let bill = sbom::of(&place.root, &provenance::target()?)?;
+    fs::write(packages.join(format!("{name}.cdx.json")), pretty(&bill)?)?;
+    let statement = provenance::of(&packages, release, profile)?;
+    fs::write(
+        packages.join(format!("{name}.provenance.json")),
+        pretty(&statement)?,
+    )?;
     sums::write(&packages)?;
     Ok(packages)
+}
+
+fn pretty(value: &serde_json::Value) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// The binary of this profile. In a release's no path of the build's machine is left.
@@ -160,6 +180,11 @@ impl Build {
         println!("=== clusterrebootd {} ({profile}) ===", release.version);
         let binary = compile(place, profile, release)?;
         let stage = Stage::make(place, &binary, release)?;
+        ensure!(
+            profile != RELEASE_PROFILE || libc::is_old_enough(stage.libc()),
+            "the binary needs glibc {}: build a release on Debian 12 or Ubuntu 22.04",
+            stage.libc()
+        );
         Ok(Self {
             place: place.clone(),
             release: release.clone(),
@@ -227,6 +252,8 @@ impl Release {
         Ok(Self {
             version: version.context("Cargo.toml names no version")?.to_owned(),
             epoch: epoch(root)?,
+            commit: git(root, &["rev-parse", "HEAD"])?,
+            is_changed: !git(root, &["status", "--porcelain"])?.is_empty(),
         })
     }
 }
@@ -237,14 +264,14 @@ fn epoch(root: &Path) -> anyhow::Result<String> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(given);
     }
-    let log = Command::new("git")
-        .args(["log", "-1", "--format=%ct"])
-        .current_dir(root)
-        .output()
-        .context("cannot run git")?;
-    let text = String::from_utf8(log.stdout)?.trim().to_owned();
+    let text = git(root, &["log", "-1", "--format=%ct"])?;
     if text.is_empty() {
         bail!("no commit tells the time: set SOURCE_DATE_EPOCH to seconds since 1970");
     }
     Ok(text)
+}
+
+fn git(root: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = tools::output(Command::new("git").args(arguments).current_dir(root))?;
+    Ok(String::from_utf8(output)?.trim().to_owned())
 }

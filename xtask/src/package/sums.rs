@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+use super::tools;
+
 /// The manifest and the program that makes and checks it.
 const MANIFESTS: [(&str, &str); 2] = [("SHA256SUMS", "sha256sum"), ("SHA512SUMS", "sha512sum")];
 
@@ -15,6 +17,7 @@ const MANIFESTS: [(&str, &str); 2] = [("SHA256SUMS", "sha256sum"), ("SHA512SUMS"
 /// When coreutils are missing, or a file cannot be read.
 pub(super) fn write(folder: &Path) -> anyhow::Result<()> {
     let names = names(folder)?;
+    ensure!(!names.is_empty(), "{}: no file", folder.display());
     for (manifest, program) in MANIFESTS {
         let output = Command::new(program)
             .args(&names)
@@ -27,7 +30,28 @@ pub(super) fn write(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The files in the folder that are no manifest, in order.
+/// The names of the manifests.
+pub(super) fn manifests() -> [&'static str; 2] {
+    MANIFESTS.map(|(manifest, _)| manifest)
+}
+
+/// The sums of one file, SHA-256 and SHA-512.
+///
+/// # Errors
+/// As for [`write`].
+pub(super) fn of(folder: &Path, name: &str) -> anyhow::Result<[String; 2]> {
+    let sum = |program: &str| {
+        let output = tools::output(Command::new(program).arg(name).current_dir(folder))?;
+        let text = String::from_utf8(output)?;
+        let digits = text.split_whitespace().next();
+        Ok(digits.context("no sum")?.to_owned())
+    };
+    let [sha256, sha512] = MANIFESTS.map(|(_, program)| sum(program));
+    let both: anyhow::Result<_> = sha256.and_then(|it| Ok([it, sha512?]));
+    both
+}
+
+/// The files in the folder that are neither manifest nor its signature, in order.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -35,7 +59,10 @@ pub(super) fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if MANIFESTS.iter().all(|(manifest, _)| *manifest != name) {
+        if MANIFESTS
+            .iter()
+            .all(|(manifest, _)| !name.starts_with(manifest))
+        {
             names.push(name);
         }
     }

