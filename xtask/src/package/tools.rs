@@ -89,3 +89,16 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     ensure!(output.status.success(), "{name} failed: {error}");
     Ok(output.stdout)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dev_container_has_the_same_packager() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let container = root.join(".devcontainer/devcontainer.json");
+        let text = std::fs::read_to_string(container).unwrap();
+        assert!(text.contains(NFPM), "write {NFPM} there: {text}");
+    }
+}
