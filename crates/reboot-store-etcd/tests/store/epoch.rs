@@ -4,6 +4,7 @@
 use crate::bench::{Bench, request, session_of};
 use reboot_core::group::{Action, Identity, Pause, Phase, Refusal};
 use reboot_core::id::{GroupName, NodeName};
+use reboot_core::order::Order;
 use reboot_core::write::{Trouble, Write};
 use reboot_lab::{Etcd, LabOptions};
 use reboot_store::Store;
@@ -36,6 +37,24 @@ async fn put_back(etcd: &mut Etcd, kept: &Path) {
     etcd.wait_healthy().await.unwrap();
 }
 
+/// An order that the copy knows, and that may have been taken back since.
+async fn order(bench: &Bench, node: &str) {
+    let order = Order {
+        by: "ann".to_owned(),
+        reason: "a new disk".to_owned(),
+        at: String::new(),
+        not_before: None,
+        boot: bench.identity(node).boot,
+    };
+    let write = Write::Order {
+        node: NodeName::new(node).unwrap(),
+        group: GroupName::default(),
+        order,
+    };
+    bench.store.write(write).await.unwrap();
+    assert_eq!(bench.store.look().await.unwrap().orders.len(), 1);
+}
+
 #[tokio::test]
 async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
     let mut etcd = Etcd::single(&LabOptions::default()).await.unwrap();
@@ -47,6 +66,7 @@ async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
     bench.set_max(2).await;
     bench.fence("one", number).await;
     bench.claim("two").await.unwrap();
+    order(&bench, "one").await;
     let kept = etcd.folder().join("kept");
     etcd.terminate(0).unwrap();
     copy(etcd.data(0), &kept);
@@ -76,7 +96,7 @@ async fn a_copy_put_back_begins_a_new_epoch_and_pauses() {
     assert_eq!((begun.epoch, begun.dropped_claims), (2, 1));
     assert_eq!(begun.paused, [GroupName::default()]);
     let fleet = bench.store.look().await.unwrap();
-    assert!(fleet.presences.is_empty());
+    assert!(fleet.presences.is_empty() && fleet.orders.is_empty());
     let group = &fleet.groups[&GroupName::default()].group;
     assert!(group.mark() > seen, "whoever has seen more goes on");
     assert_eq!(group.pause, Some(pause));
