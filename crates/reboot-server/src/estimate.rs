@@ -20,7 +20,19 @@ pub(crate) enum Outlook {
     /// No reboot of the group has come to its end yet, as far as the history tells.
     Unknown,
     /// By then.
-    By(Timestamp, Estimate),
+    By(Coming),
+}
+
+/// When a line will be done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Coming {
+    /// By then.
+    pub(crate) at: Timestamp,
+    /// In so many seconds.
+    pub(crate) left_secs: u64,
+    /// When the server's window opens, where it is shut.
+    opens: Option<Timestamp>,
+    estimate: Estimate,
 }
 
 // === impl Outlook ===
@@ -55,12 +67,15 @@ impl Outlook {
         if slots == 0 {
             return Self::Stopped("who did not come back in time has every slot");
         }
+        let settings = desk.settings();
+        let shut = settings.rules_of(name).filter(|rules| rules.is_shut(now));
+        let opens = shut.map(|rules| rules.windows.next_open(now, &rules.zone));
+        if opens == Some(None) {
+            return Self::Stopped("no window ever opens");
+        }
         let estimate = Estimate::of(&past_reboots(lines), many - overdue, slots);
-        let by = estimate.and_then(|estimate| {
-            let left = SignedDuration::from_millis(i64::try_from(estimate.left_ms).ok()?);
-            Some(Self::By(now.checked_add(left).ok()?, estimate))
-        });
-        by.unwrap_or(Self::Unknown)
+        let coming = estimate.and_then(|it| Coming::of(it, opens.flatten(), now));
+        coming.map_or(Self::Unknown, Self::By)
     }
 
     /// What it stands on, in a sentence; empty when nobody holds or waits.
@@ -69,13 +84,37 @@ impl Outlook {
             Self::Idle => String::new(),
             Self::Stopped(why) => format!("no estimate while {why}"),
             Self::Unknown => "no estimate yet: no finished reboot is in the history".to_owned(),
-            Self::By(_, it) => format!(
-                "{} of {}, the median of {}; windows, pauses, cooldowns and obstacles do not count",
-                counted(it.rounds, "round"),
-                length(it.median_ms),
-                counted(it.reboots as u64, "past reboot")
-            ),
+            Self::By(coming) => coming.basis(),
         }
+    }
+}
+
+// === impl Coming ===
+
+impl Coming {
+    fn of(estimate: Estimate, opens: Option<Timestamp>, now: Timestamp) -> Option<Self> {
+        let left = SignedDuration::from_millis(i64::try_from(estimate.left_ms).ok()?);
+        let at = opens.unwrap_or(now).checked_add(left).ok()?;
+        Some(Self {
+            at,
+            left_secs: u64::try_from(at.duration_since(now).as_secs()).ok()?,
+            opens,
+            estimate,
+        })
+    }
+
+    fn basis(&self) -> String {
+        let it = &self.estimate;
+        let opens = self.opens.map_or(String::new(), |opens| {
+            format!("the window opens at {opens}, then ")
+        });
+        format!(
+            "{opens}{} of {}, the median of {}; windows that shut, pauses, cooldowns and \
+             obstacles do not count",
+            counted(it.rounds, "round"),
+            length(it.median_ms),
+            counted(it.reboots as u64, "past reboot")
+        )
     }
 }
 
@@ -99,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_an_estimate_stands_on_is_told() {
-        let by = |rounds, median_ms, reboots| {
+        let told = |rounds, median_ms, reboots, opens: Option<&str>| {
             let left_ms = rounds * median_ms;
             let estimate = Estimate {
                 left_ms,
@@ -107,18 +146,17 @@ mod tests {
                 median_ms,
                 reboots,
             };
-            Outlook::By(Timestamp::UNIX_EPOCH, estimate).basis()
+            let (now, opens) = (Timestamp::UNIX_EPOCH, opens.map(|it| it.parse().unwrap()));
+            let coming = Coming::of(estimate, opens, now).unwrap();
+            (coming.left_secs, coming.basis())
         };
-        let rest = "windows, pauses, cooldowns and obstacles do not count";
-        let one = by(1, 90_000, 1);
-        assert_eq!(
-            one,
-            format!("1 round of 90 s, the median of 1 past reboot; {rest}")
-        );
-        let many = by(3, 240_001, 12);
-        assert_eq!(
-            many,
-            format!("3 rounds of 5 min, the median of 12 past reboots; {rest}")
-        );
+        let rest = "windows that shut, pauses, cooldowns and obstacles do not count";
+        let one = format!("1 round of 90 s, the median of 1 past reboot; {rest}");
+        assert_eq!(told(1, 90_000, 1, None), (90, one.clone()));
+        let many = format!("3 rounds of 5 min, the median of 12 past reboots; {rest}");
+        assert_eq!(told(3, 240_001, 12, None), (720, many));
+        let opens = "1970-01-01T00:10:00Z";
+        let later = format!("the window opens at {opens}, then {one}");
+        assert_eq!(told(1, 90_000, 1, Some(opens)), (690, later));
     }
 }

@@ -1,10 +1,11 @@
 //! What a server is told: checked values, without a file and without an environment.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use reboot_core::fleet::{Fleet, GroupEntry};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::policy::Policies;
-use reboot_core::window::Windows;
+use reboot_core::window::{Verdict, Windows};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -86,6 +87,11 @@ impl GroupRules {
             max_reboots_per_day: 10,
             deadline_secs: 30 * 60,
         }
+    }
+
+    /// Whether no client may be admitted at this time.
+    pub(crate) fn is_shut(&self, now: Timestamp) -> bool {
+        self.windows.verdict(now, &self.zone) != Verdict::Allowed
     }
 }
 

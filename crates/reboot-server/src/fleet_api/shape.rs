@@ -327,7 +327,7 @@ impl EstimateView {
             other => other,
         };
         let (done_at, left_sec) = match &outlook {
-            Outlook::By(at, it) => (Some(at.to_string()), Some(it.left_ms.div_ceil(1_000))),
+            Outlook::By(it) => (Some(it.at.to_string()), Some(it.left_secs)),
             _ => (None, None),
         };
         Some(Self {

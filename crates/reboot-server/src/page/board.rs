@@ -204,9 +204,9 @@ fn told(outlook: &Outlook) -> Option<String> {
     match outlook {
         Outlook::Idle => None,
         Outlook::Stopped(_) | Outlook::Unknown => Some(format!("When it will be over: {basis}.")),
-        Outlook::By(at, it) => {
-            let left = span(it.left_ms.div_ceil(1_000));
-            let at = clock(at.round(Unit::Minute).unwrap_or(*at));
+        Outlook::By(it) => {
+            let left = span(it.left_secs);
+            let at = clock(it.at.round(Unit::Minute).unwrap_or(it.at));
             Some(format!("Over in about {left} ({at}): {basis}."))
         }
     }
