@@ -50,8 +50,8 @@ pub enum OrderEnd {
 pub enum CannotOrder {
     /// Nobody has heard of it.
     #[error(
-        "node {0} is not known: only a node whose daemon has reported can be asked; `clusterrebootd \
-         fleet list` shows them"
+        "node {0} is not known: only a node whose daemon has reported can be asked; \
+         `clusterrebootd fleet list` shows them"
     )]
     Unknown(NodeName),
     /// It has no daemon of ours.

@@ -75,10 +75,7 @@ impl Observer for Teller {
             News::Window(verdict) => self.window(verdict),
             News::Detectors { half, detection } => self.detectors(*half, detection),
             News::Ordered(order) => self.ordered(order.as_ref()),
-            News::OrderDone(order) => {
-                let message = format!("the machine has rebooted since: {}", order.words());
-                self.info(Event::OrderDone, &message, json!({}));
-            }
+            News::OrderDone(order) => self.order_done(order),
             News::ClusterHealth { half, result } => self.cluster_health(*half, result),
             News::HealthPublished {
                 phase,
@@ -287,6 +284,11 @@ impl Teller {
             }
             None => self.info(Event::OrderCancelled, "the order was taken back", json!({})),
         }
+    }
+
+    fn order_done(&self, order: &Order) {
+        let message = format!("the machine has rebooted since: {}", order.words());
+        self.info(Event::OrderDone, &message, json!({}));
     }
 
     fn cluster_health(&self, half: Half, result: &Result<Vec<String>, String>) {

@@ -11,8 +11,9 @@ fn a_node_is_asked_to_reboot_and_no_longer() {
     let reboot = ["fleet", "reboot", "node-a", "--reason", "a new disk"];
     let said = site.good(&[&reboot[..], &at].concat());
     let first = said.lines().next().unwrap();
-    let expected = "ordered a reboot of node-a, not before 2999-01-01T00:00:00Z, through every gate \
-                    like any other; `clusterrebootd fleet reboot node-a --cancel` takes it back";
+    let expected = "ordered a reboot of node-a, not before 2999-01-01T00:00:00Z, through every \
+                    gate like any other; `clusterrebootd fleet reboot node-a --cancel` takes \
+                    it back";
     assert_eq!(first, expected);
     let list = site.good(&["fleet", "list"]);
     let line = list.lines().last().unwrap();

@@ -27,9 +27,9 @@ mod machine;
 mod moving;
 #[path = "../evidence/operators.rs"]
 mod operators;
-mod papers;
 #[path = "../evidence/orders.rs"]
 mod orders;
+mod papers;
 #[path = "../evidence/peers.rs"]
 mod peers;
 mod place;

@@ -36,17 +36,6 @@ impl Turn<'_> {
         self.ask(&group, Action::Claim(claim));
     }
 
-    /// What the reboot is for: what the detectors saw, and only where they are quiet an order.
-    pub(super) fn need(&self) -> String {
-        let evidence = &self.agent.evidence;
-        let seen = evidence.detection.as_ref().map(|seen| &seen.what);
-        match (seen, self.standing_order(evidence)) {
-            (Some(seen), _) if seen.is_needed() => seen.fingerprint.clone(),
-            (_, Some(order)) => format!("order of {}", order.at),
-            (seen, None) => seen.map_or(String::new(), |seen| seen.fingerprint.clone()),
-        }
-    }
-
     fn claimed(&mut self, number: u64) {
         self.agent.hold = Some(Held {
             group: self.agent.settings.group.clone(),

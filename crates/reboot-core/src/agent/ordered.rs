@@ -84,6 +84,17 @@ impl Turn<'_> {
             .map(|is_detected| is_detected || is_ordered())
     }
 
+    /// What the reboot is for: what the detectors saw, and only where they are quiet an order.
+    pub(super) fn need(&self) -> String {
+        let evidence = &self.agent.evidence;
+        let seen = evidence.detection.as_ref().map(|seen| &seen.what);
+        match (seen, self.standing_order(evidence)) {
+            (Some(seen), _) if seen.is_needed() => seen.fingerprint.clone(),
+            (_, Some(order)) => format!("order of {}", order.at),
+            (seen, None) => seen.map_or(String::new(), |seen| seen.fingerprint.clone()),
+        }
+    }
+
     /// All reasons to reboot, for people.
     pub(super) fn need_words(&self) -> Option<String> {
         let evidence = &self.agent.evidence;

@@ -1,4 +1,4 @@
-//! `fleet`: every node, holding one back, asking one to reboot, and forgetting the ones that are gone.
+//! `fleet`: every node, holding one back, asking one to reboot, forgetting the ones that are gone.
 
 mod forget;
 mod hold_back;
