@@ -90,14 +90,11 @@ impl Diary {
             .iter()
             .skip(since)
             .filter(|it| it.machine == machine);
-        let mut boots: Vec<Boot> = of_machine
-            .filter_map(|it| match &it.event {
-                Event::Up(boot) => Some(boot.clone()),
-                _ => None,
-            })
-            .collect();
-        boots.dedup();
-        boots
+        let boot = |it: &Entry| match &it.event {
+            Event::Up(boot) => Some(boot.clone()),
+            _ => None,
+        };
+        of_machine.filter_map(boot).collect()
     }
 
     /// How often the machine's kernel reset it, after so many entries.

@@ -292,15 +292,19 @@ impl Fleet {
         Ok(())
     }
 
-    /// The one boot in which the machine came up since then.
+    /// The one boot in which the machine came up since then, which it never had before.
     ///
     /// # Errors
-    /// When there was none, or more than one.
+    /// When there was none, or more than one, or an old one.
     pub(super) fn only_boot(&self, name: &str, since: Seen) -> anyhow::Result<Boot> {
-        match &self.boots(name, since)[..] {
-            [boot] => Ok(boot.clone()),
-            boots => bail!("{name} came up {} times, not once: {boots:?}", boots.len()),
-        }
+        let boots = self.boots(name, since);
+        let [boot] = &boots[..] else {
+            bail!("{name} came up {} times, not once: {boots:?}", boots.len());
+        };
+        let all = self.diary.boots(name, 0);
+        let is_new = all.iter().filter(|it| *it == boot).count() == 1;
+        ensure!(is_new, "{name} came up under an old identity: {all:?}");
+        Ok(boot.clone())
     }
 
     /// What helps to see why something went wrong.
@@ -354,6 +358,11 @@ fn set_up(machine: &mut Machine, port: u16) -> anyhow::Result<()> {
             include_str!("guest/check.sh"),
         ),
         file("/usr/local/sbin/health", "755", "#!/bin/sh\ntrue\n"),
+        file(
+            "/usr/local/sbin/wants-restart",
+            "755",
+            include_str!("guest/wants-restart.sh"),
+        ),
     ];
     machine.run(&files.concat())?;
     machine.run("clusterrebootd validate-config")?;

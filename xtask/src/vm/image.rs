@@ -85,7 +85,7 @@ impl Image {
     /// # Errors
     /// Names the program that failed. Wants root, since files on the disk have owners.
     pub(super) fn make(root: &Path, directory: &Path, profile: &str) -> anyhow::Result<Self> {
-        ensure_root()?;
+        ensure_host()?;
         fs::create_dir_all(directory)?;
         let (package, later) = packages(root, directory, profile)?;
         println!("=== the disk ===");
@@ -116,7 +116,12 @@ impl Image {
     }
 }
 
-fn ensure_root() -> anyhow::Result<()> {
+fn ensure_host() -> anyhow::Result<()> {
+    let arch = std::env::consts::ARCH;
+    ensure!(
+        arch == "x86_64",
+        "the machines are x86_64, their package is of this host's {arch}: run this on x86_64"
+    );
     let id = Command::new("id").arg("-u").output();
     let is_root = id.context("cannot run id")?.stdout.trim_ascii() == b"0";
     ensure!(

@@ -45,13 +45,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: sick::play,
     },
     Scenario {
-        name: "upgrade",
-        shows: "the package is upgraded on all three during a roll",
-        play: upgrade::play,
-    },
-    Scenario {
         name: "soft",
         shows: "user space alone is restarted, and the kernel stays",
         play: soft::play,
+    },
+    Scenario {
+        name: "upgrade",
+        shows: "the package is upgraded on all three during a roll",
+        play: upgrade::play,
     },
 ];

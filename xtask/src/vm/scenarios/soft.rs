@@ -4,9 +4,8 @@ use anyhow::ensure;
 
 use super::super::fleet::{Fleet, Seen};
 
-/// A need that a restart of user space ends: what is in /run stays.
-const NEED: &str = "touch /var/lib/wants-restart";
-const ENDS_IT: &str = "printf 'r! /var/lib/wants-restart\\n' > /etc/tmpfiles.d/wants-restart.conf";
+/// A need that a restart of user space ends, unlike one in /run, which stays.
+const NEED: &str = "systemctl show -P SoftRebootsCount > /var/lib/wants-restart";
 const BY: &str =
     "sed -i 's/^reboot_method:.*/reboot_method: soft/' /etc/clusterrebootd/config.yaml";
 const BY_COMMAND: &str =
@@ -17,7 +16,7 @@ pub(super) fn play(fleet: &mut Fleet) -> anyhow::Result<()> {
     let names = ["vm-a", "vm-b"];
     for name in names {
         let machine = fleet.machine(name)?;
-        machine.run(&[ENDS_IT, BY, RELOAD].join("\n"))?;
+        machine.run(&[BY, RELOAD].join("\n"))?;
     }
     let since = fleet.seen()?;
     for name in names {
@@ -29,7 +28,14 @@ pub(super) fn play(fleet: &mut Fleet) -> anyhow::Result<()> {
     for name in names {
         restarted(fleet, name, since)?;
         let machine = fleet.machine(name)?;
-        machine.run(&[BY_COMMAND, RELOAD, ": > /var/lib/witness"].join("\n"))?;
+        machine.run(
+            &[
+                BY_COMMAND,
+                RELOAD,
+                ": > /var/lib/witness; rm /var/lib/wants-restart",
+            ]
+            .join("\n"),
+        )?;
     }
     Ok(())
 }
