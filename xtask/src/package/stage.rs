@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 
@@ -15,6 +16,7 @@ const NAMES: [&str; 2] = ["clusterrebootd", "rebootlockctl"];
 const CONFIGURATIONS: [&str; 2] = ["config.yaml", "server.yaml"];
 const UNITS: [&str; 2] = ["clusterrebootd.service", "clusterrebootd-server.service"];
 
+const SCRIPTS: &str = "packaging/scripts";
 const MAINTAINER: &str = "The clusterrebootd authors <maintainers@clusterrebootd.example>";
 const NOTE: &str = "What has changed is told in /usr/share/doc/clusterrebootd/changelog.gz.";
 
@@ -46,6 +48,11 @@ impl Stage {
             fs::copy(root.join("packaging").join(name), stage.path.join(name))?;
         }
         stage.changelog(release)?;
+        stage_scripts(
+            &root.join(SCRIPTS),
+            &stage.path.join("scripts"),
+            &release.epoch,
+        )?;
         let changelog = fs::read(root.join("CHANGELOG.md"))?;
         fs::write(stage.path.join("changelog.gz"), compressed(&changelog)?)?;
         Ok(stage)
@@ -155,6 +162,7 @@ impl Stage {
             "--numeric-owner",
         ])
         .args(["--mode=u=rwX,go=rX", "--format=ustar"])
+        .args(["--exclude=./scripts", "--exclude=./changelog.yaml"])
         .arg(format!("--mtime=@{}", release.epoch))
         .arg(format!("--transform=s,^\\.,{name},"))
         .arg("--directory")
@@ -163,6 +171,22 @@ impl Stage {
         fs::write(archive, compressed(&tools::output(&mut tar)?)?)?;
         Ok(())
     }
+}
+
+/// The maintainer scripts, as old as everything else: an .apk keeps when they were changed.
+fn stage_scripts(from: &Path, to: &Path, epoch: &str) -> anyhow::Result<()> {
+    let epoch = epoch.parse().context("SOURCE_DATE_EPOCH is no number")?;
+    let time = UNIX_EPOCH + Duration::from_secs(epoch);
+    fs::create_dir_all(to)?;
+    for script in files_below(from)? {
+        let copy = to.join(script.file_name().context("a script without a name")?);
+        fs::copy(&script, &copy)?;
+        fs::File::options()
+            .write(true)
+            .open(&copy)?
+            .set_modified(time)?;
+    }
+    Ok(())
 }
 
 /// By gzip(1), without a name or a time.
@@ -196,4 +220,20 @@ fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staged_scripts_are_as_old_as_the_release() {
+        let [from, to] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        fs::write(from.path().join("postinstall"), "#!/bin/sh\n").unwrap();
+        stage_scripts(from.path(), to.path(), "86400").unwrap();
+        let staged = fs::metadata(to.path().join("postinstall")).unwrap();
+        let day = UNIX_EPOCH + Duration::from_secs(86_400);
+        assert_eq!(staged.modified().unwrap(), day);
+        assert!(stage_scripts(from.path(), to.path(), "yesterday").is_err());
+    }
 }
