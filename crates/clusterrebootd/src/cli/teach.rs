@@ -452,10 +452,10 @@ mod tests {
     #[test]
     fn every_example_is_a_command_line_that_parses() {
         for example in LESSONS.iter().flat_map(|lesson| lesson.examples) {
-            let words = example
-                .line
-                .split(' ')
-                .take_while(|word| !matches!(*word, "|" | ">"));
+            let words = shlex::split(example.line).unwrap();
+            let words = words
+                .into_iter()
+                .take_while(|word| !matches!(word.as_str(), "|" | ">"));
             let args: Vec<OsString> = words.map(OsString::from).collect();
             assert!(crate::cli::parse(args).is_ok(), "{}", example.line);
         }
