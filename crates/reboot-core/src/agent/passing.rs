@@ -412,8 +412,6 @@ impl Turn<'_> {
             matches!(&self.agent.evidence.fleet, Some(seen) if seen.what.is_err());
         let has_failed = report.outcome == Outcome::Error || is_out_of_reach;
         let tries_soon = has_failed || backs_off;
-        let is_waiting =
-            !report.blockers.is_empty() && report.blockers.iter().all(|blocker| blocker.is_shared);
         self.agent.stage = Stage::Resting;
         self.tell_outcome(report);
         if !self.agent.settings.mode.is_daemon() {
@@ -425,7 +423,7 @@ impl Turn<'_> {
         };
         self.rest(delay_ms);
         match self.agent.evidence.findings() {
-            Some(findings) if is_waiting => {
+            Some(findings) if self.waits_for_others() => {
                 let seen = findings.revision;
                 self.emit(Effect::AwaitChange { seen });
             }
@@ -433,9 +431,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether all that keeps this node back is what others do: it stands in line, or tried to.
+    /// Whether all that keeps this node back, in line or not, is what others do.
     fn waits_for_others(&self) -> bool {
-        self.agent.is_queued || self.agent.unleft_line.is_some()
+        let report = self.agent.report.as_ref();
+        let blockers = report.map_or(&[][..], |report| &report.blockers);
+        !blockers.is_empty() && blockers.iter().all(|blocker| blocker.is_shared)
     }
 
     /// Rests until the next pass, unless one is wanted already.
