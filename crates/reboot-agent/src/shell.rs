@@ -29,6 +29,8 @@ const HINT_GAP: Duration = Duration::from_secs(1);
 
 /// The longest pause before a store that cannot tell of an order is asked again.
 const ORDER_GAP_MAX: Duration = Duration::from_secs(60);
+/// After so long an idle node looks for an order though nothing told it of one.
+const ORDER_AUDIT: Duration = Duration::from_secs(60 * 60);
 
 /// What the process tells its agent.
 #[derive(Debug)]
@@ -302,7 +304,15 @@ impl Shell {
         let (store, sender) = (Arc::clone(&self.store), self.sender.clone());
         self.wait(interest.clone(), seen, async move {
             let (began, mut gap) = (Instant::now(), HINT_GAP);
-            while store.changed(&interest, seen).await.is_err() {
+            loop {
+                let asked = Instant::now();
+                let wait = timeout(ORDER_AUDIT, store.changed(&interest, seen));
+                if !matches!(wait.await, Ok(Err(_))) {
+                    break;
+                }
+                if asked.elapsed() > ORDER_GAP_MAX {
+                    gap = HINT_GAP; // it went well for long
+                }
                 sleep(gap).await;
                 gap = ORDER_GAP_MAX.min(gap * 2);
             }

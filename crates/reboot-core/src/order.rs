@@ -11,6 +11,7 @@ use crate::group::HistoryEntry;
 use crate::id::{GroupName, NodeName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// An operator's wish that a node reboots.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Order {
     pub not_before: Option<Timestamp>,
     /// The boot the node was in when it was asked, which is to end.
     pub boot: BootIdentity,
+    /// Fields of later versions, kept as they are: an order ends by its whole self.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// How an order ends.

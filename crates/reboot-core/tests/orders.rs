@@ -16,6 +16,7 @@ fn order(not_before: Option<&str>) -> Order {
         at: "2026-03-02T12:00:00Z".to_owned(),
         not_before: not_before.map(|text| text.parse().unwrap()),
         boot: BootIdentity::of_boot("b1"),
+        extra: Default::default(),
     }
 }
 
@@ -123,4 +124,13 @@ fn only_a_node_of_ours_that_has_reported_can_be_asked() {
     let refused = original.orderable(&node()).unwrap_err();
     assert_eq!(refused, CannotOrder::Original(node()));
     assert!(refused.to_string().contains("update it"), "{refused}");
+}
+
+#[test]
+fn what_a_later_version_says_of_an_order_is_kept() {
+    let mut told = serde_json::to_value(order(None)).unwrap();
+    told["urgency"] = serde_json::json!({"level": 3});
+    let read: Order = serde_json::from_value(told.clone()).unwrap();
+    assert_ne!(read, order(None), "an order ends by its whole self");
+    assert_eq!(serde_json::to_value(read).unwrap(), told);
 }

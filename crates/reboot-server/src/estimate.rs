@@ -67,6 +67,9 @@ impl Outlook {
         if slots == 0 {
             return Self::Stopped("who did not come back in time has every slot");
         }
+        if many == overdue {
+            return Self::Stopped("nobody waits, and who holds did not come back in time");
+        }
         let settings = desk.settings();
         let shut = settings.rules_of(name).filter(|rules| rules.is_shut(now));
         let opens = shut.map(|rules| rules.windows.next_open(now, &rules.zone));

@@ -39,6 +39,9 @@ pub(crate) enum BadWish {
     /// No time to begin at.
     #[error("not before {0:?}: write a time, such as 2026-12-24T06:00:00Z")]
     Time(String),
+    /// Another order than the one that was taken back.
+    #[error("{0} was asked anew meanwhile, by {1}: look, and take that back if you mean it")]
+    AskedAnew(NodeName, String),
     /// A node that takes no orders.
     #[error("{0}")]
     Order(#[from] CannotOrder),

@@ -36,6 +36,7 @@ impl Operator {
             at: time_of_day(),
             not_before,
             boot,
+            extra: Default::default(),
         };
         self.commit(desk, Write::Order { node, group, order })
             .await?;
@@ -59,6 +60,9 @@ impl Operator {
                 at: time_of_day(),
             };
             self.commit(desk, write).await?;
+            if let Some(newer) = seen(desk).await?.orders.get(node) {
+                return Err(BadWish::AskedAnew(node.clone(), newer.by.clone()));
+            }
         }
         Ok(())
     }

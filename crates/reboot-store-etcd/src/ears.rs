@@ -17,8 +17,6 @@ pub(crate) enum Wakes {
     Slots,
     /// A key that was not there, and its end.
     ComingAndGoing,
-    /// The end of a key.
-    Going,
 }
 
 /// A range, and what of it wakes.
@@ -52,7 +50,7 @@ impl Ear {
             key: self.range.from.clone().into_bytes(),
             end: self.range.end.clone().map(String::into_bytes),
             from_revision: 0,
-            puts: self.wakes != Wakes::Going,
+            puts: true,
             deletes: true,
             previous: matches!(self.wakes, Wakes::Verdicts | Wakes::Slots),
         }
@@ -80,7 +78,6 @@ impl Ear {
     /// one that was put may have.
     fn has_missed(&self, since: &Since<'_>) -> bool {
         match self.wakes {
-            Wakes::Going => since.went() > 0,
             Wakes::ComingAndGoing => since.came() > 0 || since.went() > 0,
             Wakes::All | Wakes::Verdicts | Wakes::Slots => {
                 !since.put.is_empty() || since.went() > 0
@@ -140,7 +137,6 @@ pub(crate) fn wakes(ears: &[Ear], event: &Event) -> bool {
     let heard = ears.iter().filter(|ear| ear.hears(&event.kv.key));
     let mut heard = heard.map(|ear| match (ear.wakes, event.kind) {
         (_, EventKind::Delete) | (Wakes::All, _) => true,
-        (Wakes::Going, EventKind::Put) => false,
         (Wakes::ComingAndGoing, EventKind::Put) => is_new(event),
         (Wakes::Verdicts, EventKind::Put) => is_new(event) || is_other_verdict(event),
         (Wakes::Slots, EventKind::Put) => offers_other_slots(event),
@@ -237,7 +233,10 @@ mod tests {
         let claimed = || record(1, &[(1, Phase::Claimed)]);
         let is_woken = |now| wakes(&ears, &put(Some(claimed()), now));
         assert!(!is_woken(record(1, &[(1, Phase::Draining)])));
-        assert!(!is_woken(record(1, &[(1, Phase::Rebooting)])));
+        assert!(
+            is_woken(record(1, &[(1, Phase::Rebooting)])),
+            "it is fenced now"
+        );
         assert!(is_woken(record(1, &[])));
         assert!(is_woken(record(2, &[(1, Phase::Claimed)])));
         assert!(is_woken(record(1, &[(2, Phase::Claimed)])));
@@ -263,7 +262,6 @@ mod tests {
             Wakes::Verdicts,
             Wakes::Slots,
             Wakes::ComingAndGoing,
-            Wakes::Going,
         ];
         for wakes in all {
             assert!(!missed(wakes, 3, 3, &[]), "{wakes:?}: nothing happened");
@@ -274,7 +272,6 @@ mod tests {
             );
         }
         assert!(missed(Wakes::ComingAndGoing, 3, 4, &[kv(8)]), "one came");
-        assert!(!missed(Wakes::Going, 3, 4, &[kv(8)]), "one came");
         assert!(
             !missed(Wakes::ComingAndGoing, 3, 3, &[kv(7)]),
             "one was renewed"

@@ -25,6 +25,7 @@ impl EtcdStore {
         group: &GroupName,
         order: &Order,
     ) -> Result<Written, Trouble> {
+        let _turn = self.turns.at(group).await;
         for _ in 0..TRIES_MAX {
             let snapshot = self.read_order(node).await?;
             let mut batch = self.noted(&snapshot, group, &order.note(node))?;
@@ -44,6 +45,7 @@ impl EtcdStore {
         order: &Order,
         note: &HistoryEntry,
     ) -> Result<Written, Trouble> {
+        let _turn = self.turns.at(group).await;
         for _ in 0..TRIES_MAX {
             let snapshot = self.read_order(node).await?;
             let view = View {
@@ -86,6 +88,9 @@ impl EtcdStore {
         let Some(mut stored) = view.record(group).map_err(broken)? else {
             return Ok(batch);
         };
+        if stored.group.unknown_feature().is_some() {
+            return Ok(batch); // not ours to write
+        }
         if !stored.ended.is_empty() {
             return Ok(batch); // whoever commits next settles what another program did first
         }

@@ -99,12 +99,18 @@ impl EtcdStore {
                 }
             }
         };
-        self.hear(ears, seen).await
+        // One key's news is told once too often rather than never, by an etcd that was put back to
+        // a time before the look.
+        let told_from = match interest {
+            Interest::Order { .. } => 0,
+            Interest::Everything | Interest::Slot { .. } => seen,
+        };
+        self.hear(ears, seen, told_from).await
     }
 
     /// Waits for the first change since a look that wakes.
-    async fn hear(&self, ears: Vec<Ear>, seen: u64) -> Result<(), Trouble> {
-        let seen = i64::try_from(seen).unwrap_or(i64::MAX);
+    async fn hear(&self, ears: Vec<Ear>, seen: u64, told_from: u64) -> Result<(), Trouble> {
+        let [seen, told_from] = [seen, told_from].map(|it| i64::try_from(it).unwrap_or(i64::MAX));
         let ranges = ears.iter().map(Ear::watch).collect();
         let mut watch = self.client.watch(ranges).await.map_err(trouble)?;
         if watch.since() > seen && have_missed(&ears, seen, &self.client).await? {
@@ -117,7 +123,9 @@ impl EtcdStore {
                 Err(WatchEnd::Lost(fault)) => return Err(trouble(fault)),
             };
             self.follow(&events);
-            let mut news = events.iter().filter(|event| event.kv.mod_revision > seen);
+            let mut news = events
+                .iter()
+                .filter(|event| event.kv.mod_revision > told_from);
             if news.any(|event| wakes(&ears, event)) {
                 return Ok(());
             }
@@ -155,7 +163,7 @@ impl EtcdStore {
                     ),
                     Ear::new(Range::under(keys.all_health()), Wakes::Verdicts),
                     Ear::new(Range::under(keys.nodes()), Wakes::ComingAndGoing),
-                    Ear::new(Range::under(keys.all_deadlines()), Wakes::Going),
+                    Ear::new(Range::under(keys.all_deadlines()), Wakes::ComingAndGoing),
                 ]);
                 let document = keys.semaphore(group).map(Range::one);
                 ears.extend(document.map(|it| Ear::new(it, Wakes::All)));

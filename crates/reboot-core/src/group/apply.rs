@@ -51,12 +51,22 @@ pub fn apply(group: &Group, request: &Request, facts: &Facts) -> Result<Applied,
 }
 
 fn refuse_unknown_features(group: &Group) -> Result<(), Refusal> {
-    let unknown = |feature: &&String| !KNOWN_FEATURES.contains(&feature.as_str());
-    match group.features.iter().find(unknown) {
+    match group.unknown_feature() {
         Some(feature) => Err(Refusal::UnknownFeature {
-            feature: feature.clone(),
+            feature: feature.to_owned(),
         }),
         None => Ok(()),
+    }
+}
+
+// === impl Group ===
+
+impl Group {
+    /// A feature that this version does not know. A record that has one is not written.
+    pub fn unknown_feature(&self) -> Option<&str> {
+        let features = self.features.iter().map(String::as_str);
+        let mut unknown = features.filter(|feature| !KNOWN_FEATURES.contains(feature));
+        unknown.next()
     }
 }
 

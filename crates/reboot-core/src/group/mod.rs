@@ -257,11 +257,12 @@ impl Group {
     }
 
     /// Whether a later state of this record offers those who wait nothing else: only the phases
-    /// and the agents of its holds may differ.
+    /// and the agents of its holds may differ, but not that one is fenced: an interval counts
+    /// against the slots of others until then.
     pub fn offers_the_same(&self, later: &Self) -> bool {
         let offer = |group: &Self| {
-            let numbers = group.holds.iter().map(|hold| hold.number);
-            (group.epoch, group.max, numbers.collect::<Vec<_>>())
+            let holds = group.holds.iter().map(|hold| (hold.number, hold.fenced));
+            (group.epoch, group.max, holds.collect::<Vec<_>>())
         };
         let stops = |group: &Self| (group.pause.clone(), group.held_back.clone());
         offer(self) == offer(later) && stops(self) == stops(later)

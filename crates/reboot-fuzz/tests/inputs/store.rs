@@ -269,6 +269,7 @@ fn order(name: &str) -> Write {
             at: "2026-01-01T00:00:00Z".to_owned(),
             not_before: None,
             boot: identity(name).boot,
+            extra: Default::default(),
         },
     }
 }

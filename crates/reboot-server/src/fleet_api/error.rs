@@ -89,7 +89,7 @@ impl From<BadWish> for Problem {
             }
             BadWish::Order(CannotOrder::Unknown(_)) => Self::not_found(text),
             BadWish::Order(cannot) => Self::new(StatusCode::CONFLICT, cannot.kind(), text),
-            BadWish::Over(_) => Self::conflict(text),
+            BadWish::Over(_) | BadWish::AskedAnew(..) => Self::conflict(text),
             BadWish::Trouble(trouble) => trouble.into(),
         }
     }

@@ -45,6 +45,7 @@ pub(super) async fn order(
     params(("node" = String, Path, pattern = "^[!-.0-~]{1,253}$")), responses(
     (status = 204, description = "nothing is asked of it"),
     (status = 400, body = Problem, description = "no name of a node"),
+    (status = 409, body = Problem, description = "another order came meanwhile"),
     (status = 503, body = Problem, description = "the store does not answer"),
 ))]
 pub(super) async fn cancel(

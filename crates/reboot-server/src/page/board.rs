@@ -139,12 +139,12 @@ impl Board {
     /// A store that is away is an alarm, not an error.
     async fn of_fleet(desk: &Desk, now: Timestamp) -> Self {
         let store = desk.view().describe();
+        let moves = *desk.moves().borrow();
         let fleet = match desk.view().last_known().await {
             Ok(sight) => sight.fleet,
-            Err(trouble) => return Self::without(store, &trouble.to_string(), now),
+            Err(trouble) => return Self::without(store, &trouble.to_string(), moves, now),
         };
         let settings = desk.settings();
-        let moves = *desk.moves().borrow();
         let mut groups = Vec::new();
         for (name, entry) in &settings.groups_of(&fleet) {
             let outlook = |lines: &[_]| Outlook::of((desk, name), (&fleet, entry), lines, now);
@@ -179,7 +179,7 @@ impl Board {
         }
     }
 
-    fn without(store: String, why: &str, now: Timestamp) -> Self {
+    fn without(store: String, why: &str, moves: u64, now: Timestamp) -> Self {
         let alarm = Alarm {
             is_bad: true,
             what: format!("The store does not answer: {why}"),
@@ -187,7 +187,7 @@ impl Board {
         };
         Self {
             revision: 0,
-            moves: 0,
+            moves,
             now: clock(now),
             store,
             is_paused: false,

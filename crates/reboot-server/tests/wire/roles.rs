@@ -314,6 +314,7 @@ fn order(name: &str) -> Order {
         at: String::new(),
         not_before: None,
         boot: identity(name).boot,
+        extra: Default::default(),
     }
 }
 

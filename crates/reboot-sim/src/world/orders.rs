@@ -23,6 +23,7 @@ impl World {
                 .to_string(),
             not_before,
             boot,
+            extra: Default::default(),
         };
         let write = Write::Order {
             node,

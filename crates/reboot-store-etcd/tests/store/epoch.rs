@@ -45,6 +45,7 @@ async fn order(bench: &Bench, node: &str) {
         at: String::new(),
         not_before: None,
         boot: bench.identity(node).boot,
+        extra: Default::default(),
     };
     let write = Write::Order {
         node: NodeName::new(node).unwrap(),

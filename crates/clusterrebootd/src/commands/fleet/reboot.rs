@@ -1,10 +1,10 @@
 //! `fleet reboot`: asks a node to reboot, or takes that back.
 
 use super::remarks;
-use crate::commands::operator::{commit, now, who};
+use crate::commands::operator::{commit, look, now, who};
 use crate::console::print_then;
 use crate::exit::ExitCode;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use reboot_core::fleet::Fleet;
 use reboot_core::id::NodeName;
@@ -29,6 +29,7 @@ pub(super) async fn order(
         at: now(),
         not_before,
         boot,
+        extra: Default::default(),
     };
     let write = Write::Order {
         node: node.clone(),
@@ -61,7 +62,14 @@ pub(super) async fn cancel(store: &dyn Store, fleet: &Fleet, node: &str) -> Resu
         at: now(),
     };
     commit(store, end).await?;
-    let late = match is_going_down(fleet, &node) {
+    let fleet = look(store).await?;
+    if let Some(newer) = fleet.orders.get(&node) {
+        bail!(
+            "{node} was asked anew meanwhile: {}; take that back too if you mean it",
+            newer.words()
+        );
+    }
+    let late = match is_going_down(&fleet, &node) {
         true => format!("{node} is past the last gate: it goes down all the same\n"),
         false => String::new(),
     };

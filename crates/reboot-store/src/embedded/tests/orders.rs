@@ -17,6 +17,7 @@ async fn order(agent: &Agent) {
             at: "2026-01-01T00:00:00Z".to_owned(),
             not_before: None,
             boot: agent.identity.boot.clone(),
+            extra: Default::default(),
         },
     };
     agent.write(write).await.unwrap();
