@@ -38,7 +38,7 @@ pub(super) fn manifests() -> [&'static str; 2] {
 /// The sums of one file, SHA-256 and SHA-512.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub(super) fn of(folder: &Path, name: &str) -> anyhow::Result<[String; 2]> {
     let sum = |program: &str| {
         let output = tools::output(Command::new(program).arg(name).current_dir(folder))?;
