@@ -2,7 +2,7 @@
 //! same commit.
 
 use crate::ask::{Asking, Needed, broken};
-use crate::client::{Compare, Is, Op};
+use crate::client::{Client, Compare, Is, Op, Txn};
 use crate::keys::{Keys, Range, is_default};
 use crate::lease;
 use crate::look::{CooldownValue, View};
@@ -265,6 +265,34 @@ fn is_there(key: String) -> Compare {
 // === impl Batch ===
 
 impl Batch {
+    /// Commits; answers whether nothing that it compares was changed meanwhile.
+    pub(crate) async fn commit(self, client: &Client) -> Result<bool, Trouble> {
+        let txn = Txn {
+            compares: self.compares,
+            then: self.ops,
+            otherwise: Vec::new(),
+        };
+        Ok(client.txn(txn).await.map_err(trouble)?.succeeded)
+    }
+
+    /// A line of history that no request to the group leaves; answers whether it was put. A record
+    /// with a feature that we do not know is not ours to write, and what another program did is
+    /// settled first, by whoever commits next.
+    pub(crate) fn put_note(
+        &mut self,
+        view: &View<'_>,
+        group: &GroupName,
+        mut stored: Stored,
+        note: &HistoryEntry,
+    ) -> Result<bool, Trouble> {
+        if stored.group.unknown_feature().is_some() || !stored.ended.is_empty() {
+            return Ok(false);
+        }
+        self.put_history(view.keys, group, &mut stored, note)?;
+        self.put_record(view, group, &stored)?;
+        Ok(true)
+    }
+
     /// A group's record, and all that says the same: its copy, the old command's document.
     pub(crate) fn put_record(
         &mut self,

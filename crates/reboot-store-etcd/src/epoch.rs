@@ -2,7 +2,6 @@
 //! more than the snapshot knows refuses to act until then.
 
 use crate::ask::{broken, usual_reading};
-use crate::client::Txn;
 use crate::commit::{Batch, to_json};
 use crate::keys::Range;
 use crate::look::View;
@@ -40,8 +39,8 @@ impl EtcdStore {
         for _ in 0..RACES_MAX {
             let reading = usual_reading(&self.keys, None).with(Range::under(self.keys.all_owed()));
             let snapshot = reading.read(&self.client).await.map_err(trouble)?;
-            let (begun, txn) = self.beginning(&snapshot, pause, at)?;
-            if self.client.txn(txn).await.map_err(trouble)?.succeeded {
+            let (begun, batch) = self.beginning(&snapshot, pause, at)?;
+            if batch.commit(&self.client).await? {
                 return Ok(begun);
             }
         }
@@ -69,7 +68,7 @@ impl EtcdStore {
         snapshot: &Snapshot,
         pause: &Pause,
         at: &str,
-    ) -> Result<(Begun, Txn), Trouble> {
+    ) -> Result<(Begun, Batch), Trouble> {
         let view = View {
             keys: &self.keys,
             snapshot,
@@ -127,11 +126,6 @@ impl EtcdStore {
             batch.put_record(&view, &name, &stored)?;
             begun.paused.push(name);
         }
-        let txn = Txn {
-            compares: batch.compares,
-            then: batch.ops,
-            otherwise: Vec::new(),
-        };
-        Ok((begun, txn))
+        Ok((begun, batch))
     }
 }

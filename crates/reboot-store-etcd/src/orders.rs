@@ -1,7 +1,6 @@
 //! What is ordered of nodes, and the lines that it leaves in their groups' history.
 
 use crate::ask::{broken, usual_reading};
-use crate::client::Txn;
 use crate::commit::{Batch, to_json};
 use crate::keys::Range;
 use crate::look::View;
@@ -30,7 +29,7 @@ impl EtcdStore {
             let snapshot = self.read_order(node).await?;
             let mut batch = self.noted(&snapshot, group, &order.note(node))?;
             batch.put(self.keys.order(node), to_json(order)?, 0);
-            if self.commit_order(batch).await? {
+            if batch.commit(&self.client).await? {
                 return Ok(Written::Done);
             }
         }
@@ -61,7 +60,7 @@ impl EtcdStore {
                 .compares
                 .push(snapshot.unchanged(&Range::one(key.clone())));
             batch.delete(key);
-            if self.commit_order(batch).await? {
+            if batch.commit(&self.client).await? {
                 return Ok(Written::Done);
             }
         }
@@ -85,31 +84,16 @@ impl EtcdStore {
             snapshot,
         };
         let mut batch = Batch::default();
-        let Some(mut stored) = view.record(group).map_err(broken)? else {
+        let Some(stored) = view.record(group).map_err(broken)? else {
             return Ok(batch);
         };
-        if stored.group.unknown_feature().is_some() {
-            return Ok(batch); // not ours to write
+        if batch.put_note(&view, group, stored, note)? {
+            let keys = [self.keys.record(group), self.keys.copy(group)].into_iter();
+            let records = keys.chain(self.keys.semaphore(group)).map(Range::one);
+            let unchanged = records.map(|range| snapshot.unchanged(&range));
+            batch.compares.extend(unchanged);
         }
-        if !stored.ended.is_empty() {
-            return Ok(batch); // whoever commits next settles what another program did first
-        }
-        let keys = [self.keys.record(group), self.keys.copy(group)].into_iter();
-        let records = keys.chain(self.keys.semaphore(group)).map(Range::one);
-        let unchanged = records.map(|range| snapshot.unchanged(&range));
-        batch.compares.extend(unchanged);
-        batch.put_history(&self.keys, group, &mut stored, note)?;
-        batch.put_record(&view, group, &stored)?;
         Ok(batch)
-    }
-
-    async fn commit_order(&self, batch: Batch) -> Result<bool, Trouble> {
-        let txn = Txn {
-            compares: batch.compares,
-            then: batch.ops,
-            otherwise: Vec::new(),
-        };
-        Ok(self.client.txn(txn).await.map_err(trouble)?.succeeded)
     }
 
     fn outrun(&self, group: &GroupName) -> Trouble {

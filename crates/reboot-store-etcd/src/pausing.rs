@@ -1,7 +1,6 @@
 //! The fleet's pause, and the line that it leaves in every group's history.
 
 use crate::ask::usual_reading;
-use crate::client::Txn;
 use crate::commit::{Batch, to_json};
 use crate::look::View;
 use crate::reading::Snapshot;
@@ -27,7 +26,7 @@ impl EtcdStore {
             let snapshot = reading.read(&self.client).await.map_err(trouble)?;
             let mut batch = self.notes(&snapshot, note)?;
             self.put_pause(&mut batch, pause)?;
-            match self.commit(batch).await {
+            match batch.commit(&self.client).await {
                 Ok(true) => return Ok(Written::Done),
                 Ok(false) => {}
                 Err(_) => break, // what keeps the pause itself out is told below
@@ -35,7 +34,7 @@ impl EtcdStore {
         }
         let mut batch = Batch::default();
         self.put_pause(&mut batch, pause)?;
-        self.commit(batch).await?;
+        batch.commit(&self.client).await?;
         Ok(Written::Done)
     }
 
@@ -58,24 +57,10 @@ impl EtcdStore {
         let unchanged = records.iter().map(|range| snapshot.unchanged(range));
         batch.compares.extend(unchanged);
         for name in view.group_names() {
-            let Ok(Some(mut stored)) = view.record(&name) else {
-                continue;
-            };
-            if !stored.ended.is_empty() {
-                continue; // whoever commits next settles what another program did first
+            if let Ok(Some(stored)) = view.record(&name) {
+                batch.put_note(&view, &name, stored, note)?;
             }
-            batch.put_history(&self.keys, &name, &mut stored, note)?;
-            batch.put_record(&view, &name, &stored)?;
         }
         Ok(batch)
-    }
-
-    async fn commit(&self, batch: Batch) -> Result<bool, Trouble> {
-        let txn = Txn {
-            compares: batch.compares,
-            then: batch.ops,
-            otherwise: Vec::new(),
-        };
-        Ok(self.client.txn(txn).await.map_err(trouble)?.succeeded)
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A watch only wakes. It begins when it is set up, and then etcd is asked what happened between
 //! the look and that moment, so nothing is missed: a watch that begins in the past would be told
-//! of it only when etcd gets round to it, every 100 ms. One that is lost wakes too.
+//! of it only when etcd gets round to it, every 100 ms. One that is lost wakes too. A member that
+//! lags, or was put back, may tell what the look has shown: better once too often than never.
 
 use crate::client::WatchEnd;
 use crate::ears::{Ear, Wakes, have_missed, wakes};
@@ -99,18 +100,12 @@ impl EtcdStore {
                 }
             }
         };
-        // One key's news is told once too often rather than never, by an etcd that was put back to
-        // a time before the look.
-        let told_from = match interest {
-            Interest::Order { .. } => 0,
-            Interest::Everything | Interest::Slot { .. } => seen,
-        };
-        self.hear(ears, seen, told_from).await
+        self.hear(ears, seen).await
     }
 
     /// Waits for the first change since a look that wakes.
-    async fn hear(&self, ears: Vec<Ear>, seen: u64, told_from: u64) -> Result<(), Trouble> {
-        let [seen, told_from] = [seen, told_from].map(|it| i64::try_from(it).unwrap_or(i64::MAX));
+    async fn hear(&self, ears: Vec<Ear>, seen: u64) -> Result<(), Trouble> {
+        let seen = i64::try_from(seen).unwrap_or(i64::MAX);
         let ranges = ears.iter().map(Ear::watch).collect();
         let mut watch = self.client.watch(ranges).await.map_err(trouble)?;
         if watch.since() > seen && have_missed(&ears, seen, &self.client).await? {
@@ -123,10 +118,7 @@ impl EtcdStore {
                 Err(WatchEnd::Lost(fault)) => return Err(trouble(fault)),
             };
             self.follow(&events);
-            let mut news = events
-                .iter()
-                .filter(|event| event.kv.mod_revision > told_from);
-            if news.any(|event| wakes(&ears, event)) {
+            if events.iter().any(|event| wakes(&ears, event)) {
                 return Ok(());
             }
         }
