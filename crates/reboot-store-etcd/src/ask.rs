@@ -157,7 +157,7 @@ impl<'a> Asking<'a> {
     /// What this process saw last of all that the request needs.
     fn recall(&self, needed: &Needed) -> Option<Snapshot> {
         let node = self.request.action.node().filter(|_| needed.is_usual)?;
-        let snapshot = self.store.recall(node)?;
+        let snapshot = self.store.memory.recall(&self.store.keys, node)?;
         let is_claim = self.request.action.takes_a_slot();
         if is_claim && self.has_other_groups(&snapshot) {
             return None; // whether it holds there must be read now
@@ -177,7 +177,7 @@ impl<'a> Asking<'a> {
 
     fn remember(&self, needed: &Needed, snapshot: Snapshot) {
         if let Some(node) = self.request.action.node().filter(|_| needed.is_usual) {
-            self.store.remember(node, snapshot);
+            self.store.memory.note(&self.store.keys, node, snapshot);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::lease;
 use crate::look::{CooldownValue, View};
 use crate::record::{self, Stored, hold_text};
 use crate::semaphore::{Semaphore, is_foreign};
+use crate::spares::Spare;
 use crate::store::{EtcdStore, trouble};
 use reboot_core::group::{Action, Applied, Group, HistoryEntry, Hold, Side};
 use reboot_core::id::{GroupName, NodeName};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// A commit that takes no longer starts its timers soon enough.
 const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// Old marks that go in one commit: a transaction of etcd takes 128 operations.
+const OLD_MARKS_AT_ONCE: usize = 16;
 
 /// Lines of history kept for each group.
 const HISTORY_MAX: u64 = 1_000;
@@ -208,10 +212,13 @@ impl Asking<'_> {
                 batch.put(key, self.request.at.clone(), lease);
             }
             Side::EndDeadline { number } => batch.delete(keys.deadline(self.group, *number)),
-            Side::MarkReboot { node } => {
+            Side::MarkReboot { node, keep } => {
                 let lease = self.lease(self.store.marks_ttl_ms).await?;
                 let key = keys.mark(node, &self.request.id);
                 batch.put(key, self.request.at.clone(), lease);
+                let old = view.marks_before_the_last(node, keep.saturating_sub(1));
+                let old = old.into_iter().take(OLD_MARKS_AT_ONCE);
+                old.for_each(|key| batch.delete(key));
             }
             Side::OweUndo { node, undo } => {
                 batch.put_owed(view, node, undo)?;
@@ -234,16 +241,36 @@ impl Asking<'_> {
             }
         }
         self.leases.granted.truncate(at);
-        let lease = lease::fresh();
-        self.leases.since.get_or_insert_with(Instant::now);
-        let granted = self
-            .store
-            .client
-            .grant(lease, lease::secs(duration_ms))
-            .await;
-        granted.map_err(trouble)?;
+        let lease = match self.spare(duration_ms).await? {
+            Some(spare) => spare,
+            None => self.granted(duration_ms).await?,
+        };
         self.leases.granted.push((duration_ms, lease));
         Ok(lease)
+    }
+
+    async fn granted(&mut self, duration_ms: u64) -> Result<i64, Trouble> {
+        let lease = lease::fresh();
+        self.leases.run_since(Instant::now());
+        let (client, secs) = (&self.store.client, lease::secs(duration_ms));
+        client.grant(lease, secs).await.map_err(trouble)?;
+        Ok(lease)
+    }
+
+    /// A lease that stands ready; it runs in full from now on, as far as a commit starts at once.
+    async fn spare(&mut self, duration_ms: u64) -> Result<Option<i64>, Trouble> {
+        let spares = self.store.spares.as_ref();
+        let Some(Spare { lease, mut since }) = spares.and_then(|it| it.take(duration_ms)) else {
+            return Ok(None);
+        };
+        if since.elapsed() > AT_ONCE / 2 {
+            since = Instant::now();
+            if self.store.client.keep_alive(lease).await.map_err(trouble)? <= 0 {
+                return Ok(None); // it had ended
+            }
+        }
+        self.leases.run_since(since);
+        Ok(Some(lease))
     }
 }
 
@@ -379,6 +406,10 @@ impl Batch {
 // === impl Leases ===
 
 impl Leases {
+    fn run_since(&mut self, since: Instant) {
+        self.since = Some(self.since.map_or(since, |it| it.min(since)));
+    }
+
     /// After a slow commit: timers start with it, not with the lease before it.
     pub(crate) async fn restart(&mut self, store: &EtcdStore) {
         if self

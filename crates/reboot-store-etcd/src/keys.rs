@@ -54,6 +54,16 @@ impl Range {
         Self { from, end: None }
     }
 
+    /// Whether all of another range is in it.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        match (&self.end, &other.end) {
+            (Some(end), Some(other_end)) => self.from <= other.from && other_end <= end,
+            (Some(_), None) => self.holds(&other.from),
+            (None, None) => self.from == other.from,
+            (None, Some(_)) => false,
+        }
+    }
+
     /// Whether a key is in it.
     pub fn holds(&self, key: &str) -> bool {
         match &self.end {

@@ -382,6 +382,18 @@ impl View<'_> {
         u32::try_from(self.snapshot.under(&prefix).count()).unwrap_or(u32::MAX)
     }
 
+    /// The keys of all marks of a node but so many of the latest.
+    pub(crate) fn marks_before_the_last(&self, node: &NodeName, count: u32) -> Vec<String> {
+        let prefix = self.keys.marks(node);
+        let marks = self.snapshot.under(&prefix);
+        let mut marks = Vec::from_iter(marks.map(|(rest, kv)| (kv.create_revision, rest)));
+        marks.sort_unstable();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        marks.truncate(marks.len().saturating_sub(count));
+        let keys = marks.into_iter().map(|(_, rest)| format!("{prefix}{rest}"));
+        keys.collect()
+    }
+
     /// What broken holds left to be undone. A break by another program counts from the commit on
     /// that notes it: before, nothing could note that it was undone.
     fn all_owed(&self) -> Result<BTreeMap<NodeName, Undo>, Broken> {

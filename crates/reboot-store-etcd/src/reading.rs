@@ -16,12 +16,14 @@ struct Part {
     keys_only: bool,
 }
 
-/// What a transaction read, all at one revision.
+/// What a transaction read, all at one revision; and what was learnt of parts of it since.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     /// The revision at which all of it stood.
     pub(crate) revision: i64,
     kvs: BTreeMap<String, KeyValue>,
+    /// Parts that were read again since, and at which revision.
+    newer: Vec<(Range, i64)>,
 }
 
 // === impl Reading ===
@@ -96,7 +98,11 @@ impl Snapshot {
                 }
             }
         }
-        Self { revision, kvs }
+        Self {
+            revision,
+            kvs,
+            newer: Vec::new(),
+        }
     }
 
     /// That a range stands as it was read; of several keys, that none is newer: what only went
@@ -104,7 +110,7 @@ impl Snapshot {
     pub(crate) fn unchanged(&self, range: &Range) -> Compare {
         let (is, revision) = match range.end {
             None => (Is::Equal, self.mod_revision(&range.from)),
-            Some(_) => (Is::Less, self.revision + 1),
+            Some(_) => (Is::Less, self.read_at(range) + 1),
         };
         Compare::ModRevision {
             key: range.from.clone().into_bytes(),
@@ -117,6 +123,63 @@ impl Snapshot {
     /// Forgets what a reading does not read.
     pub(crate) fn keep(&mut self, reading: &Reading) {
         self.kvs.retain(|key, _| reading.covers(key));
+    }
+
+    /// So much of it as a reading reads.
+    pub(crate) fn part(&self, reading: &Reading) -> Self {
+        let mut part = Self {
+            revision: self.revision,
+            ..Self::default()
+        };
+        for range in reading.parts.iter().map(|part| &part.range) {
+            part.learn(range, self.read_at(range), self);
+            let found = self.within(range);
+            part.kvs
+                .extend(found.map(|(k, kv)| (k.clone(), kv.clone())));
+        }
+        part
+    }
+
+    /// What another snapshot of this reading shows, where that is newer.
+    pub(crate) fn renew(&mut self, reading: &Reading, newer: &Self) {
+        for part in &reading.parts {
+            self.learn(&part.range, newer.revision, newer);
+        }
+    }
+
+    /// What was learnt since by another snapshot of the same, where that is newer.
+    pub(crate) fn keep_newer_of(&mut self, former: &Self) {
+        for (range, revision) in &former.newer {
+            self.learn(range, *revision, former);
+        }
+    }
+
+    /// A range as it stood at a later revision.
+    fn learn(&mut self, range: &Range, revision: i64, from: &Self) {
+        if revision <= self.read_at(range) {
+            return;
+        }
+        let known = Vec::from_iter(self.within(range).map(|(key, _)| key.clone()));
+        for key in known {
+            self.kvs.remove(&key);
+        }
+        let found = from.within(range);
+        self.kvs
+            .extend(found.map(|(k, kv)| (k.clone(), kv.clone())));
+        self.newer.retain(|(other, _)| !range.includes(other));
+        self.newer.push((range.clone(), revision));
+    }
+
+    /// The revision at which a range was read.
+    fn read_at(&self, range: &Range) -> i64 {
+        let whole = self.newer.iter().filter(|(it, _)| it.includes(range));
+        let newest = whole.map(|(_, revision)| *revision).max();
+        newest.unwrap_or(0).max(self.revision)
+    }
+
+    fn within<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = (&'a String, &'a KeyValue)> {
+        let from = self.kvs.range(range.from.clone()..);
+        from.take_while(|(key, _)| range.holds(key))
     }
 
     /// What has become of one key since. The revision stays that of the look: about other keys
@@ -150,5 +213,99 @@ impl Snapshot {
     ) -> impl Iterator<Item = (&'a str, &'a KeyValue)> {
         let from = self.kvs.range(prefix.to_owned()..);
         from.map_while(move |(key, kv)| Some((key.strip_prefix(prefix)?, kv)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A snapshot of keys with the revisions that changed them.
+    fn snapshot(revision: i64, keys: &[(&str, i64)]) -> Snapshot {
+        let kv = |(key, mod_revision): &(&str, i64)| KeyValue {
+            key: key.as_bytes().to_vec(),
+            value: mod_revision.to_string().into_bytes(),
+            create_revision: 1,
+            mod_revision: *mod_revision,
+            version: 1,
+            lease: 0,
+        };
+        let (kvs, count) = (keys.iter().map(kv).collect(), 0);
+        Snapshot::of(revision, vec![OpResult::Range { kvs, count }])
+    }
+
+    fn keys(snapshot: &Snapshot) -> Vec<(&str, i64)> {
+        let kvs = snapshot.kvs.iter();
+        Vec::from_iter(kvs.map(|(key, kv)| (key.as_str(), kv.mod_revision)))
+    }
+
+    /// What the compare of a range stands on.
+    fn bound(snapshot: &Snapshot, range: &Range) -> i64 {
+        match snapshot.unchanged(range) {
+            Compare::ModRevision { revision, .. } => revision,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_read_again_stands_at_its_own_revision() {
+        let mut all = snapshot(10, &[("a/1", 3), ("a/2", 9), ("b/1", 5), ("c", 2)]);
+        let reading = Reading::default()
+            .with(Range::under("a/"))
+            .with(Range::one("c"));
+        all.renew(
+            &reading,
+            &snapshot(14, &[("a/2", 13), ("a/3", 12), ("c", 14)]),
+        );
+        let now = [("a/2", 13), ("a/3", 12), ("b/1", 5), ("c", 14)];
+        assert_eq!(keys(&all), now);
+        assert_eq!(bound(&all, &Range::under("a/")), 15);
+        assert_eq!(bound(&all, &Range::under("b/")), 11);
+        assert_eq!(bound(&all, &Range::one("c")), 14);
+        assert_eq!(bound(&all, &Range::one("gone")), 0);
+    }
+
+    #[test]
+    fn an_older_answer_that_comes_late_changes_nothing() {
+        let reading = Reading::default().with(Range::under("a/"));
+        let mut all = snapshot(10, &[("a/1", 3)]);
+        all.renew(&reading, &snapshot(14, &[("a/1", 14)]));
+        all.renew(&reading, &snapshot(12, &[("a/1", 12)]));
+        all.renew(&reading, &snapshot(9, &[]));
+        assert_eq!(keys(&all), [("a/1", 14)]);
+        assert_eq!(bound(&all, &Range::under("a/")), 15);
+    }
+
+    #[test]
+    fn a_look_that_began_earlier_takes_nothing_back() {
+        let reading = Reading::default().with(Range::under("a/"));
+        let mut former = snapshot(10, &[("a/1", 3), ("b/1", 3)]);
+        former.renew(&reading, &snapshot(14, &[("a/2", 14)]));
+        let mut look = snapshot(12, &[("a/1", 3), ("b/1", 12)]);
+        look.keep_newer_of(&former);
+        assert_eq!(keys(&look), [("a/2", 14), ("b/1", 12)]);
+        assert_eq!(bound(&look, &Range::under("a/")), 15);
+        assert_eq!(bound(&look, &Range::under("b/")), 13);
+        let mut later = snapshot(20, &[("a/1", 18)]);
+        later.keep_newer_of(&look);
+        assert_eq!(keys(&later), [("a/1", 18)]);
+    }
+
+    #[test]
+    fn a_part_has_what_its_reading_reads_as_old_as_it_is() {
+        let of_all = Reading::default().with(Range::under("marks/"));
+        let mut all = snapshot(10, &[("marks/x/1", 4), ("marks/y/1", 5), ("record", 6)]);
+        let of_x = Reading::default().with(Range::under("marks/x/"));
+        all.renew(&of_x, &snapshot(12, &[("marks/x/2", 12)]));
+        let part = all.part(&of_x);
+        assert_eq!(keys(&part), [("marks/x/2", 12)]);
+        assert_eq!(bound(&part, &Range::under("marks/x/")), 13);
+        let part = all.part(&of_all);
+        assert_eq!(keys(&part), [("marks/x/2", 12), ("marks/y/1", 5)]);
+        assert_eq!(
+            bound(&part, &Range::under("marks/")),
+            11,
+            "the whole is as old as its oldest part"
+        );
     }
 }

@@ -30,7 +30,7 @@ impl EtcdStore {
         identity: &Identity,
         ttl_ms: u64,
     ) -> Result<Written, Trouble> {
-        self.is_of(&identity.node);
+        self.memory.is_of(&identity.node);
         let (lease, ttl_sec) = (self.lease_of(session), lease::secs(ttl_ms));
         let value = SessionValue {
             identity: identity.clone(),

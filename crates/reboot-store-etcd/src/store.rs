@@ -1,16 +1,18 @@
 //! The store that other crates see.
 
-use crate::ask::{Asking, broken, usual_reading};
-use crate::client::{Client, Event, Fault};
+use crate::ask::{Asking, broken};
+use crate::client::{Client, Fault};
 use crate::keys::{DEFAULT_LOCK_KEY, Keys, Range};
 use crate::look::{View, parse, reading};
-use crate::reading::{Reading, Snapshot};
+use crate::memory::Memory;
+use crate::reading::Reading;
+use crate::spares::Spares;
 use crate::turns::Turns;
 use crate::waiting::Lines;
 use async_trait::async_trait;
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{HistoryEntry, fleet_note};
-use reboot_core::id::{GroupName, NodeName};
+use reboot_core::id::GroupName;
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::{Interest, Store};
 use std::sync::Mutex;
@@ -39,18 +41,12 @@ pub struct EtcdStore {
     pub(crate) marks_ttl_ms: u64,
     /// The lines as the last looks saw them, to know whom a waiter stands behind.
     pub(crate) lines: Mutex<Lines>,
-    /// What this process saw last, for its own node's next request.
-    recent: Mutex<Recent>,
+    /// What this process saw last.
+    pub(crate) memory: Memory,
+    /// Leases that stand ready.
+    pub(crate) spares: Option<Spares>,
     /// Who of this process commits to a group now.
     pub(crate) turns: Turns,
-}
-
-/// What was seen last of what the requests of one node need: the node whose session was opened
-/// last.
-#[derive(Default)]
-struct Recent {
-    node: Option<NodeName>,
-    snapshot: Option<Snapshot>,
 }
 
 // === impl Layout ===
@@ -88,7 +84,8 @@ impl EtcdStore {
             },
             marks_ttl_ms: MARKS_TTL_MS,
             lines: Mutex::default(),
-            recent: Mutex::default(),
+            memory: Memory::of_one(),
+            spares: None,
             turns: Turns::default(),
         }
     }
@@ -101,62 +98,20 @@ impl EtcdStore {
         self
     }
 
+    /// The same, for a process that asks for many nodes: it remembers what it saw of all of them,
+    /// and has leases ready for the timers of the next requests.
+    #[must_use]
+    pub fn for_many_nodes(self) -> Self {
+        Self {
+            memory: Memory::of_all(),
+            spares: Some(Spares::new(self.client.clone())),
+            ..self
+        }
+    }
+
     /// The names of all its keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
-    }
-
-    /// From now on, what is seen is remembered for this node.
-    pub(crate) fn is_of(&self, node: &NodeName) {
-        if let Ok(mut recent) = self.recent.lock()
-            && recent.node.as_ref() != Some(node)
-        {
-            *recent = Recent {
-                node: Some(node.clone()),
-                snapshot: None,
-            };
-        }
-    }
-
-    /// Takes what was seen last for this node.
-    pub(crate) fn recall(&self, node: &NodeName) -> Option<Snapshot> {
-        let mut recent = self.recent.lock().ok()?;
-        let is_its = recent.node.as_ref() == Some(node);
-        recent.snapshot.take_if(|_| is_its)
-    }
-
-    /// Remembers what a request of this node saw.
-    pub(crate) fn remember(&self, node: &NodeName, snapshot: Snapshot) {
-        if let Ok(mut recent) = self.recent.lock()
-            && recent.node.as_ref() == Some(node)
-        {
-            recent.snapshot = Some(snapshot);
-        }
-    }
-
-    /// Remembers, of a look, what the own node's next request needs.
-    fn remember_look(&self, mut snapshot: Snapshot) {
-        let own = self.recent.lock().ok().and_then(|it| it.node.clone());
-        if let Some(node) = own {
-            snapshot.keep(&usual_reading(&self.keys, Some(&node)));
-            self.remember(&node, snapshot);
-        }
-    }
-
-    /// Notes in what was seen last what a watch tells.
-    pub(crate) fn follow(&self, events: &[Event]) {
-        if let Ok(mut recent) = self.recent.lock()
-            && let Recent {
-                node,
-                snapshot: Some(snapshot),
-            } = &mut *recent
-        {
-            let usual = usual_reading(&self.keys, node.as_ref());
-            let is_usual =
-                |event: &&Event| str::from_utf8(&event.kv.key).is_ok_and(|key| usual.covers(key));
-            let told = events.iter().filter(is_usual);
-            told.for_each(|event| snapshot.follow(event));
-        }
     }
 
     /// How much of each running cooldown is left is known to its lease alone.
@@ -239,7 +194,7 @@ impl Store for EtcdStore {
         if let Ok(mut lines) = self.lines.lock() {
             lines.note(&fleet);
         }
-        self.remember_look(snapshot);
+        self.memory.note_look(&self.keys, snapshot);
         Ok(fleet)
     }
 

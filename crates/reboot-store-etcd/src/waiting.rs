@@ -117,7 +117,7 @@ impl EtcdStore {
                 Err(WatchEnd::Compacted { .. }) => return Ok(()),
                 Err(WatchEnd::Lost(fault)) => return Err(trouble(fault)),
             };
-            self.follow(&events);
+            self.memory.follow(&self.keys, &events);
             if events.iter().any(|event| wakes(&ears, event)) {
                 return Ok(());
             }

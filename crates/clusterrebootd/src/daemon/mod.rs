@@ -17,7 +17,7 @@ use assemble::{identify, node};
 pub(crate) use diagnose::diagnose;
 pub(crate) use run::serve;
 pub(crate) use signals::{Signals, Wish};
-pub(crate) use stores::{in_etcd, open_as_daemon, open_store};
+pub(crate) use stores::{in_etcd, open_as_daemon, open_store, open_store_of_many};
 pub(crate) use systemd::ServiceManager;
 
 use anyhow::{Context, Result};

@@ -47,6 +47,17 @@ pub(crate) fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
     }
 }
 
+/// The store that a server keeps a fleet's state in.
+///
+/// # Errors
+/// As for [`open_store`].
+pub(crate) fn open_store_of_many(settings: &StoreSettings) -> Result<Arc<dyn Store>> {
+    match settings {
+        StoreSettings::Etcd(etcd) => Ok(Arc::new(in_etcd(etcd)?.for_many_nodes())),
+        other => open_store(other),
+    }
+}
+
 fn embedded(path: &Path) -> Result<Arc<dyn Store>> {
     make_parent(path)?;
     let store = EmbeddedStore::open(path, embedded::Options::default())?;

@@ -5,7 +5,7 @@ mod observe;
 
 use crate::cli::ServeArgs;
 use crate::config::{ConfigProblems, SERVER_PATH, ServeSettings};
-use crate::daemon::{ServiceManager, Signals, Wish, open_store};
+use crate::daemon::{ServiceManager, Signals, Wish, open_store_of_many};
 use crate::logs::{Event, Log, LogLevel};
 use anyhow::{Context, Result};
 use assemble::{acceptor, doors, server_settings};
@@ -75,7 +75,7 @@ pub(crate) fn serve(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> R
 async fn live(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<()> {
     let mut signals = Signals::listen()?;
     let told = server_settings(settings)?;
-    let store = open_store(&settings.store)?;
+    let store = open_store_of_many(&settings.store)?;
     let doors = doors(settings)?;
     let protection = Protection {
         is_encrypted: settings.tls.is_some(),

@@ -57,6 +57,8 @@ pub enum Side {
     MarkReboot {
         /// Who.
         node: NodeName,
+        /// So many of its latest marks may stay, this one among them; the oldest go.
+        keep: u32,
     },
     /// What a broken hold leaves to be undone moves to the node's own record.
     OweUndo {

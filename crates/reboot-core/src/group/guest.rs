@@ -13,6 +13,9 @@ use crate::undo::Undo;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+/// So many of a node's marks stay where no cap asks for more.
+const MARKS_KEPT_MIN: u32 = 20;
+
 /// A client's wish for a slot.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Guest {
@@ -106,7 +109,8 @@ impl Applied {
         };
         self.note(&request.at, "admit", Some(&hold), &guest.protocol);
         self.group.holds.push(hold);
-        self.fenced(node, number, guest.interval_secs, guest.deadline_secs);
+        let cap = guest.max_reboots_per_day;
+        self.fenced(node, number, guest.interval_secs, guest.deadline_secs, cap);
         Ok(())
     }
 
@@ -124,15 +128,33 @@ impl Applied {
     }
 
     /// What starts with a first fence.
-    pub(super) fn fenced(&mut self, node: &NodeName, number: u64, interval: u64, deadline: u64) {
+    pub(super) fn fenced(
+        &mut self,
+        node: &NodeName,
+        number: u64,
+        interval: u64,
+        deadline: u64,
+        cap: u32,
+    ) {
         let secs = deadline;
         self.sides.push(Side::StartDeadline { number, secs });
-        let node = node.clone();
-        self.sides.push(Side::MarkReboot { node: node.clone() });
+        let (node, keep) = (node.clone(), marks_kept(cap));
+        self.sides.push(Side::MarkReboot {
+            node: node.clone(),
+            keep,
+        });
         if interval > 0 {
             let secs = interval;
             self.sides.push(Side::StartCooldown { node, secs });
         }
+    }
+}
+
+/// How many marks a cap can ask for; without one, enough for people to see.
+fn marks_kept(cap: u32) -> u32 {
+    match cap {
+        u32::MAX => MARKS_KEPT_MIN,
+        cap => cap.max(MARKS_KEPT_MIN),
     }
 }
 

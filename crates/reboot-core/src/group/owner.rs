@@ -185,7 +185,7 @@ fn fence(next: &mut Applied, at: usize, gates: &FenceGates, secs: u64) -> Result
     next.group.holds[at].fenced = true;
     match is_again {
         true => next.sides.push(Side::StartDeadline { number, secs }),
-        false => next.fenced(&node, number, interval, secs),
+        false => next.fenced(&node, number, interval, secs, gates.max_per_day),
     }
     Ok(())
 }

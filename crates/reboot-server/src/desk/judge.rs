@@ -94,7 +94,7 @@ pub(crate) fn judge(
         (Refusal::Full { .. }, Some(entry)) => Obstacle::passing(full(entry), None),
         _ => Obstacle::of(&refusal),
     })?;
-    judge_line(entry, wish, rules, ahead)?;
+    judge_line(entry, wish, rules, ahead, held(sight, wish).is_some())?;
     judge_health(fleet, &wish.node, rules)
 }
 
@@ -180,8 +180,9 @@ fn judge_line(
     wish: &Wish,
     rules: &GroupRules,
     ahead: usize,
+    is_own: bool, // it seems to hold: without its hold one more is free
 ) -> Result<(), Obstacle> {
-    let free = entry.map_or(rules.max as usize, GroupEntry::free);
+    let free = entry.map_or(rules.max as usize, GroupEntry::free) + usize::from(is_own);
     let before = entry.map_or(0, |entry| entry.line.others_than(&wish.node)) + ahead;
     if before < free {
         return Ok(());

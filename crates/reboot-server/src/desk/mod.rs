@@ -13,7 +13,7 @@ use crate::metrics::Figures;
 use crate::news::{News, Observer};
 use crate::peer::Peer;
 use crate::settings::{GroupRules, ServerSettings};
-use crate::view::View;
+use crate::view::{Sight, View};
 use callers::{Call, Callers};
 use judge::{Obstacle, guest, held, judge};
 use reboot_core::fleet::Fleet;
@@ -255,23 +255,28 @@ impl Desk {
     ) -> Result<u64, Obstacle> {
         let ahead = || self.room.ahead(&wish.group, place);
         let mut sight = self.view.recent().await.map_err(Obstacle::firm)?;
-        if judge(&sight, wish, rules, ahead()).is_err() && !self.view.is_current(&sight) {
+        let mut verdict = judge(&sight, wish, rules, ahead());
+        if verdict.is_err() && !self.view.is_current(&sight) {
             sight = self.view.fresh().await.map_err(Obstacle::firm)?;
+            verdict = judge(&sight, wish, rules, ahead());
         }
-        if held(&sight, wish).is_some() {
-            if let Some(number) = self.confirm(wish, call).await.map_err(Obstacle::firm)? {
+        // Where no gate is closed the commit tells whether it holds still.
+        if held(&sight, wish).is_some() && (verdict.is_err() || self.view.is_current(&sight)) {
+            sight = self.confirm(call).await.map_err(Obstacle::firm)?;
+            if let Some(number) = held(&sight, wish) {
                 return Ok(number);
             }
-            sight = self.view.fresh().await.map_err(Obstacle::firm)?;
+            verdict = judge(&sight, wish, rules, ahead());
         }
-        judge(&sight, wish, rules, ahead())?;
+        verdict?;
         let mut one_by_one = None;
         if rules.policies != Default::default() {
             one_by_one = Some(self.thresholds.lock().await);
             let sight = self.view.fresh().await.map_err(Obstacle::firm)?;
             judge(&sight, wish, rules, ahead())?;
         }
-        let answer = self.commit(wish, rules, call).await;
+        let known = held(&sight, wish);
+        let answer = self.commit(wish, rules, call, known).await;
         drop(one_by_one);
         match answer {
             // Somebody was faster: a look tells who.
@@ -284,24 +289,26 @@ impl Desk {
         }
     }
 
-    /// The hold that the client has already, whatever window or pause there is now. An old look
-    /// is not believed: a new grant meets every gate.
-    async fn confirm(&self, wish: &Wish, call: &Call) -> Result<Option<u64>, Refused> {
+    /// A new look, for a client that seems to hold already: if it does, it has its slot whatever
+    /// window or pause there is now. An old look is not believed: a new grant meets every gate.
+    async fn confirm(&self, call: &Call) -> Result<Sight, Refused> {
         let _turn = call.turn().await;
         let sight = self.view.fresh().await?;
         match call.is_ended() {
             true => Err(ended()),
-            false => Ok(held(&sight, wish)),
+            false => Ok(sight),
         }
     }
 
     /// Commits the admission, in a task of its own: it comes to its end though the client goes
-    /// away meanwhile, and until then nothing else is committed for this client.
+    /// away meanwhile, and until then nothing else is committed for this client. `known` is the
+    /// hold that it seems to have: the same once more is no change.
     async fn commit(
         self: &Arc<Self>,
         wish: &Wish,
         rules: &GroupRules,
         call: &Arc<Call>,
+        known: Option<u64>,
     ) -> Result<u64, Obstacle> {
         let turn = call.turn().await;
         if call.is_ended() {
@@ -316,7 +323,10 @@ impl Desk {
         let (view, own_call, client) = (self.view.clone(), call.clone(), wish.client.clone());
         let commit = tokio::spawn(async move {
             let written = write_surely(&view, &write).await;
-            client.record(&write, &written);
+            let is_known = |number: &u64| known == Some(*number);
+            if !number_of(&written).as_ref().is_some_and(is_known) {
+                client.record(&write, &written);
+            }
             drop((turn, own_call));
             written
         });
@@ -324,8 +334,7 @@ impl Desk {
         match written {
             // Between the commit and now it said that it is steady: the hold is gone again.
             Ok(_) if call.is_ended() => Err(Obstacle::firm(ended())),
-            Ok(Written::Granted(Reply::Held { number, .. })) => Ok(number),
-            Ok(_) => Err(Obstacle::firm(strange_answer())),
+            Ok(_) => number_of(&written).ok_or_else(|| Obstacle::firm(strange_answer())),
             Err(Trouble::Refused(refusal)) => Err(Obstacle::of(&refusal)),
             Err(trouble) => Err(Obstacle::firm(Refused::from(trouble))),
         }
@@ -413,6 +422,14 @@ impl Desk {
     async fn closed(&self) {
         // The sender lives as long as this.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+}
+
+/// The number of the hold that a commit made or found.
+fn number_of(written: &Result<Written, Trouble>) -> Option<u64> {
+    match written {
+        Ok(Written::Granted(Reply::Held { number, .. })) => Some(*number),
+        _ => None,
     }
 }
 

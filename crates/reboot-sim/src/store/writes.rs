@@ -203,9 +203,10 @@ impl Store {
             Side::EndDeadline { number } => {
                 self.slots(name).deadlines.remove(number);
             }
-            Side::MarkReboot { node } => {
-                let known = self.nodes.entry(node.clone()).or_default();
-                known.marks.push(now_ms + DAY_MS);
+            Side::MarkReboot { node, keep } => {
+                let marks = &mut self.nodes.entry(node.clone()).or_default().marks;
+                marks.push(now_ms + DAY_MS);
+                marks.drain(..marks.len().saturating_sub(*keep as usize)); // each is newer
             }
             Side::OweUndo { node, undo } => {
                 self.nodes.entry(node.clone()).or_default().owed.merge(undo);

@@ -93,12 +93,13 @@ pub(crate) async fn stormy(plan: Plan) -> Campaign {
         let endpoints = front
             .iter()
             .map(|proxy| format!("http://{}", proxy.address()));
-        crew.add(
-            store(&Vec::from_iter(endpoints)),
-            &name,
-            habits,
-            chance.fork(),
-        );
+        let store = store(&Vec::from_iter(endpoints));
+        // Every other one remembers as a server does.
+        let store = match fronts.len() % 2 {
+            0 => store,
+            _ => store.for_many_nodes(),
+        };
+        crew.add(store, &name, habits, chance.fork());
         fronts.push(front);
     }
     crew.add_operator(store(&etcd.endpoints()), chance.fork());

@@ -244,10 +244,21 @@ impl Bench {
         kv.map_or(0, |kv| kv.version)
     }
 
+    /// Which keys there are.
+    pub(crate) async fn keys(&self, range: &Range) -> Vec<String> {
+        let found = self.found(range).await;
+        let key = |kv: KeyValue| String::from_utf8(kv.key).unwrap();
+        found.into_iter().map(key).collect()
+    }
+
     async fn stored(&self, key: &str) -> Option<KeyValue> {
+        self.found(&Range::one(key)).await.pop()
+    }
+
+    async fn found(&self, range: &Range) -> Vec<KeyValue> {
         let range = Op::Range {
-            key: key.as_bytes().to_vec(),
-            end: None,
+            key: range.from.clone().into_bytes(),
+            end: range.end.clone().map(String::into_bytes),
             keys_only: false,
             count_only: false,
             limit: 0,
@@ -255,7 +266,7 @@ impl Bench {
             at_revision: 0,
         };
         match self.run(range).await {
-            OpResult::Range { mut kvs, .. } => kvs.pop(),
+            OpResult::Range { kvs, .. } => kvs,
             other => panic!("a range answers with keys, not {other:?}"),
         }
     }

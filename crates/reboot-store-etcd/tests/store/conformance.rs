@@ -33,6 +33,16 @@ impl OnEtcd {
             store: Arc::new(store),
         }
     }
+
+    /// As a server has it.
+    fn for_many_nodes(client: Client) -> Self {
+        let Self { client, store } = Self::new(client);
+        let store = Arc::into_inner(store).unwrap();
+        Self {
+            client,
+            store: Arc::new(store.for_many_nodes()),
+        }
+    }
 }
 
 #[async_trait]
@@ -105,6 +115,16 @@ mod on_three_members {
 
     async fn etcd() -> OnEtcd {
         OnEtcd::new(lab::cluster_client().await)
+    }
+
+    conformance_tests!(super::etcd);
+}
+
+mod for_many_nodes {
+    use super::{OnEtcd, conformance_tests, lab};
+
+    async fn etcd() -> OnEtcd {
+        OnEtcd::for_many_nodes(lab::client().await)
     }
 
     conformance_tests!(super::etcd);

@@ -7,6 +7,7 @@ mod bench;
 mod conformance;
 mod epoch;
 mod lab;
+mod marks;
 mod original;
 mod rebootlock;
 mod sizing;

@@ -3,6 +3,10 @@
 use super::Harness;
 use super::kit::{Fleetful, refusal};
 use reboot_core::group::{Phase, Refusal, Reply};
+use reboot_core::write::Trouble;
+
+/// Longer than any test takes.
+const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// One commit: the slot, the fence, the deadline, the mark.
 pub async fn a_guest_is_admitted_and_fenced_at_once(harness: &dyn Harness) {
@@ -73,4 +77,32 @@ pub async fn a_guest_meets_cooldown_and_cap(harness: &dyn Harness) {
     assert!(is_it, "{refused}");
     fleet.outlive_lease().await;
     three.admit().await.unwrap();
+}
+
+/// A client that reboots again and again leaves no more marks than a cap can ask for; the oldest
+/// go, so that the next cap to be set counts the latest.
+pub async fn a_guest_leaves_no_more_marks_than_count(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, 1);
+    let mut one = fleet.agent("one").await;
+    one.max_reboots_per_day = u32::MAX;
+    one.publish(one.node_record(None), super::kit::LONG_MS)
+        .await;
+    let marks = async || fleet.look().await.nodes[&one.identity.node].marks;
+    // Where they last no longer than this takes, some may have ended.
+    let all_stay = harness.marks_ttl_ms() >= HOUR_MS;
+    for round in 1..=22 {
+        one.admit().await.unwrap();
+        one.say_steady().await;
+        let (count, most) = (marks().await, round.min(20));
+        let is_it = count == most || !all_stay && count < most;
+        assert!(is_it, "{count} after {round} reboots");
+    }
+    one.max_reboots_per_day = 21;
+    one.admit().await.unwrap();
+    one.say_steady().await;
+    match one.admit().await {
+        Err(Trouble::Refused(Refusal::DailyCap { marks: 21, .. })) => {}
+        Ok(_) if !all_stay => {}
+        other => panic!("{other:?}"),
+    }
 }

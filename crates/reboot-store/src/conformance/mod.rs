@@ -72,7 +72,8 @@ macro_rules! conformance_tests {
             guests: a_guest_is_admitted_and_fenced_at_once,
             a_guest_ends_its_own_hold_by_its_word,
             guests_and_agents_leave_each_others_holds_alone,
-            a_guest_meets_cooldown_and_cap;
+            a_guest_meets_cooldown_and_cap,
+            a_guest_leaves_no_more_marks_than_count;
             timers: the_fence_starts_the_cooldown_in_its_commit,
             the_cooldown_ends_and_the_next_may_fence,
             a_reboot_counts_until_its_mark_ends,

@@ -87,7 +87,7 @@ impl Change<'_> {
                            WHERE kind = 'deadline' AND name = ?1 AND number = ?2";
                 self.run(sql, params![name, column(*number)])?;
             }
-            Side::MarkReboot { node } => self.mark(node, at)?,
+            Side::MarkReboot { node, keep } => self.mark(node, at, *keep)?,
             Side::OweUndo { node, undo } => self.owe(node, undo)?,
             Side::History(entry) => self.put_history(group, entry)?,
         }
@@ -111,13 +111,16 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn mark(&self, node: &NodeName, at: &str) -> Result<(), Fault> {
+    fn mark(&self, node: &NodeName, at: &str, keep: u32) -> Result<(), Fault> {
         let sql = "SELECT coalesce(max(number), 0) + 1 FROM timers
                    WHERE kind = 'mark' AND name = ?1";
         let mut statement = self.conn.prepare_cached(sql)?;
         let number: i64 = statement.query_row([node.as_str()], |row| row.get(0))?;
         let ttl_ms = self.marks_ttl_ms.unsigned_abs();
-        self.start("mark", node.as_str(), number, None, at, ttl_ms)
+        self.start("mark", node.as_str(), number, None, at, ttl_ms)?;
+        let sql = "DELETE FROM timers WHERE kind = 'mark' AND name = ?1 AND number <= ?2";
+        self.run(sql, params![node.as_str(), number - i64::from(keep)])?;
+        Ok(())
     }
 
     fn owe(&self, node: &NodeName, undo: &Undo) -> Result<(), Fault> {

@@ -173,7 +173,7 @@ impl Case<'_> {
                 .past
                 .get(&keys.deadline(it.name, *number), at)
                 .is_none(),
-            Side::MarkReboot { node } => {
+            Side::MarkReboot { node, .. } => {
                 asked.is_some_and(|asked| is_leased(&keys.mark(node, &asked.request.id)))
             }
             Side::OweUndo { node, undo } => self.owes(&keys.owed(node), undo, at),
