@@ -9,6 +9,7 @@
 pub mod audit;
 mod client;
 mod clock;
+mod connection;
 pub mod desk;
 pub mod doors;
 mod estimate;
@@ -23,6 +24,7 @@ pub mod news;
 mod operator;
 mod orders;
 mod page;
+mod parking;
 mod peer;
 mod reading;
 mod router;

@@ -5,16 +5,19 @@
 use crate::client::Client;
 use crate::desk::{Desk, Wait, Wish};
 use crate::kind::{Kind, Refused};
+use crate::parking::Parking;
 use crate::reading::read_body;
 use crate::settings::Limits;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use reboot_core::id::{GroupName, NodeName};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The name under which its holds stand in the record.
 pub const PROTOCOL: &str = "lock-api";
@@ -39,8 +42,9 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
 async fn lock(
     State(desk): State<Arc<Desk>>,
     client: Client,
+    parking: Parking,
     request: Request,
-) -> Result<Answer, Answer> {
+) -> Result<Response, Answer> {
     let form = Form::read(request, &desk.settings().limits).await?;
     let (id, wait) = (form.host()?, form.wait()?);
     let node = desk.settings().node_of(&id);
@@ -53,9 +57,14 @@ async fn lock(
         wait,
         client,
     };
-    desk.admit(&wish).await.map_err(refusal)?;
-    let id = &wish.id;
-    Ok((StatusCode::OK, format!("{id} holds the reboot lock\n")))
+    let waits = Arc::new(Notify::new());
+    let told = waits.clone();
+    let answer = async move {
+        let admitted = desk.admit_telling(&wish, &told).await.map_err(refusal);
+        let said = |_| format!("{} holds the reboot lock\n", wish.id);
+        admitted.map(said).into_response()
+    };
+    Ok(parking.answer(answer, waits.notified()).await)
 }
 
 async fn unlock(

@@ -1,42 +1,28 @@
 //! The listener: connections in, each within its limits; a graceful end.
 
 use crate::audit::{Audit, NoAudit};
+use crate::connection::Connection;
 use crate::desk::Desk;
-use crate::doors::{CertificateName, Doors};
+use crate::doors::Doors;
 use crate::limits::Rates;
-use crate::peer::{Link, Peer};
+use crate::peer::Peer;
 use crate::router::router_behind;
 use crate::tls::Acceptor;
 use axum::Router;
-use axum::response::IntoResponse;
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderValue, Request};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower_service::Service;
 
 /// A pause after a failed accept (no file descriptors left, for one), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the server is to end.
 const END_PATIENCE: Duration = Duration::from_secs(10);
-/// The largest head of a request, in bytes.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// A bound listener.
 pub struct Server {
@@ -152,6 +138,7 @@ impl Server {
                 certificate: None,
                 patience: limits.patience,
                 ending: ending.subscribe(),
+                space: Arc::default(),
             };
             let tls = self.tls.clone();
             connections.spawn(async move {
@@ -159,90 +146,5 @@ impl Server {
                 drop(permit);
             });
         }
-    }
-}
-
-/// One connection.
-struct Connection {
-    peer: Peer,
-    desk: Arc<Desk>,
-    rates: Arc<Rates>,
-    router: Router,
-    /// Whose certificate was shown.
-    certificate: Option<CertificateName>,
-    patience: Duration,
-    ending: watch::Receiver<bool>,
-}
-
-// === impl Connection ===
-
-impl Connection {
-    /// Shakes hands where that is due. A client that goes away is its own affair.
-    async fn open(self, link: Link, tls: Option<Arc<Acceptor>>) {
-        let Some(tls) = tls else {
-            return self.serve(link).await;
-        };
-        // Boxed: a connection without it keeps no room for it.
-        Box::pin(self.encrypted(link, tls)).await;
-    }
-
-    async fn encrypted(self, link: Link, tls: Arc<Acceptor>) {
-        if let Ok((stream, certificate)) = tls.accept(link, self.patience).await {
-            let encrypted = Self {
-                certificate,
-                ..self
-            };
-            encrypted.serve(stream).await;
-        }
-    }
-
-    /// Serves one request after the other.
-    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let answer = |mut request: Request<Incoming>| {
-            let rate = self.desk.settings().limits.requests_per_second;
-            let counted = self.rates.count(self.peer.address.ip(), rate);
-            request.extensions_mut().insert(self.peer.clone());
-            if let Some(certificate) = &self.certificate {
-                request.extensions_mut().insert(certificate.clone());
-            }
-            let (mut router, desk) = (self.router.clone(), self.desk.clone());
-            async move {
-                let mut answer = match counted {
-                    Ok(()) => router.call(request).await?,
-                    Err(refused) => refused.into_response(),
-                };
-                guard(answer.headers_mut());
-                desk.figures().answered(answer.status());
-                Ok::<_, Infallible>(answer)
-            }
-        };
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.patience)
-                .max_buf_size(HEAD_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service_fn(answer))
-        );
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = self.ending.wait_for(|ending| *ending) => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
-    }
-}
-
-/// What every answer tells a browser, unless it tells it otherwise: that it is no page, and to
-/// keep nothing.
-fn guard(headers: &mut HeaderMap) {
-    let policy = "default-src 'none'; frame-ancestors 'none'";
-    for (name, value) in [
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CONTENT_SECURITY_POLICY, policy),
-        (CACHE_CONTROL, "no-store"),
-    ] {
-        let value = HeaderValue::from_static(value);
-        headers.entry(name).or_insert(value);
     }
 }

@@ -152,6 +152,19 @@ impl Desk {
         self.closing.subscribe()
     }
 
+    /// Whether a client may be left waiting for a slot.
+    pub(crate) fn may_wait(&self, wish: &Wish) -> bool {
+        match wish.wait {
+            Wait::Never => false,
+            Wait::Forever => true,
+            Wait::AsConfigured => {
+                let settings = self.settings();
+                let rules = settings.rules_of(&wish.group);
+                rules.is_some_and(|rules| rules.wait_secs > 0)
+            }
+        }
+    }
+
     /// The requests that wait for a slot, by group.
     pub fn waiting(&self) -> Vec<Waiting> {
         self.room.waiting()
@@ -188,9 +201,21 @@ impl Desk {
     /// # Errors
     /// Why not, or why not yet.
     pub async fn admit(self: &Arc<Self>, wish: &Wish) -> Result<u64, Refused> {
+        self.admit_telling(wish, &Notify::new()).await
+    }
+
+    /// The same, and tells when the client begins to wait.
+    ///
+    /// # Errors
+    /// As for [`Desk::admit`].
+    pub(crate) async fn admit_telling(
+        self: &Arc<Self>,
+        wish: &Wish,
+        waits: &Notify,
+    ) -> Result<u64, Refused> {
         let start = Instant::now();
         let mut wish = Cow::Borrowed(wish);
-        let answer = self.admit_or_wait(&mut wish).await;
+        let answer = self.admit_or_wait(&mut wish, waits).await;
         let wish = wish.as_ref();
         self.figures.lock_took(start.elapsed());
         self.tell(&match &answer {
@@ -203,7 +228,11 @@ impl Desk {
         answer
     }
 
-    async fn admit_or_wait(self: &Arc<Self>, wish: &mut Cow<'_, Wish>) -> Result<u64, Refused> {
+    async fn admit_or_wait(
+        self: &Arc<Self>,
+        wish: &mut Cow<'_, Wish>,
+        waits: &Notify,
+    ) -> Result<u64, Refused> {
         let call = self.callers.enter(&wish.id);
         let start = Instant::now();
         let mut place = None;
@@ -226,6 +255,7 @@ impl Desk {
             }
             let why = &obstacle.refused.value;
             let place = place.get_or_insert_with(|| {
+                waits.notify_one();
                 let client = Queuer::new(wish.id.clone(), wish.protocol, why);
                 self.room.join(&wish.group, client)
             });

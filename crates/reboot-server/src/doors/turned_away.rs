@@ -7,7 +7,7 @@ use crate::limits::Rates;
 use crate::peer::Peer;
 use axum::extract::Request;
 use axum::response::Response;
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,8 @@ pub(super) struct Lines {
 pub(super) struct Attempt {
     audit: Arc<dyn Audit>,
     method: Method,
-    uri: Uri,
+    /// The start of its path: the whole would keep the buffer that it was read into.
+    path: Box<str>,
     from: Option<SocketAddr>,
     certificate: Option<CertificateName>,
 }
@@ -69,7 +70,7 @@ impl Attempt {
         Some(Self {
             audit: all.get::<Arc<dyn Audit>>()?.clone(),
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            path: start_of(request.uri().path()).into(),
             from: all.get::<Peer>().map(|peer| peer.address),
             certificate: all.get().cloned(),
         })
@@ -92,7 +93,7 @@ impl Attempt {
             certificate: certificate.map(|it| it.0.as_str()),
             from: self.from,
             method: start_of(self.method.as_str()),
-            path: start_of(self.uri.path()),
+            path: &self.path,
             status,
             why: why.map(|why| why.0.as_str()),
             unwritten,

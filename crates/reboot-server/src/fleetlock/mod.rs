@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::desk::{Desk, Wait, Wish};
 use crate::doors::Why;
 use crate::kind::{Kind, Refused};
+use crate::parking::Parking;
 use crate::reading::read_body;
 use axum::Router;
 use axum::body::Body;
@@ -20,6 +21,7 @@ use axum::routing::any;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The name under which its holds stand in the record.
 pub const PROTOCOL: &str = "fleetlock";
@@ -34,8 +36,9 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
 async fn pre_reboot(
     State(desk): State<Arc<Desk>>,
     client: Client,
+    parking: Parking,
     request: Request,
-) -> Result<(), Refused> {
+) -> Result<Response, Refused> {
     let Params { id, group } = params(&desk, request).await?;
     let node = desk.settings().node_of(&id);
     client.as_one_of(&node, &id)?;
@@ -47,7 +50,16 @@ async fn pre_reboot(
         wait: Wait::AsConfigured,
         client,
     };
-    desk.admit(&wish).await.map(|_| ())
+    if !desk.may_wait(&wish) {
+        return desk.admit(&wish).await.map(|_| ().into_response());
+    }
+    let waits = Arc::new(Notify::new());
+    let told = waits.clone();
+    let answer = async move {
+        let admitted = desk.admit_telling(&wish, &told).await;
+        admitted.map(|_| ()).into_response()
+    };
+    Ok(parking.answer(answer, waits.notified()).await)
 }
 
 async fn steady_state(

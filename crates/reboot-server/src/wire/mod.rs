@@ -10,6 +10,7 @@ mod watch;
 use crate::audit::{Audit, Deed, NoAudit};
 use crate::doors::{Doors, Needs, Who, Why, behind};
 use crate::kind::{Kind, Refused};
+use crate::parking::Parking;
 use crate::peer::Peer;
 use crate::reading::read_body;
 use crate::settings::Limits;
@@ -31,6 +32,7 @@ use reboot_store::wire::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -260,13 +262,24 @@ async fn look(State(wire): State<Arc<Wire>>, _: Who, headers: HeaderMap) -> Resu
     Ok(([(ETAG, tag)], answer).into_response())
 }
 
-async fn changed(State(wire): State<Arc<Wire>>, _: Who, body: Body) -> Result<Response, No> {
+async fn changed(
+    State(wire): State<Arc<Wire>>,
+    _: Who,
+    parking: Parking,
+    body: Body,
+) -> Result<Response, No> {
     let question: ChangedQuestion = wire.question(body).await?;
-    let changed = wire.hold(&question).await?;
-    Ok(json(&ChangedAnswer {
-        version: VERSION,
-        changed,
-    }))
+    let answer = async move {
+        let changed = wire.hold(&question).await;
+        let said = changed.map(|changed| {
+            json(&ChangedAnswer {
+                version: VERSION,
+                changed,
+            })
+        });
+        said.map_err(No::from).into_response()
+    };
+    Ok(parking.answer(answer, ready(())).await)
 }
 
 async fn history(
