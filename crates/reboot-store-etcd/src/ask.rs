@@ -61,7 +61,7 @@ impl<'a> Asking<'a> {
     async fn try_until_it_stands(&mut self) -> Result<Written, Trouble> {
         let mut needed = self.needed();
         let seen = match self.recall(&needed) {
-            Some(seen) => match self.attempt(&needed, &seen).await {
+            Some(seen) => match self.attempt(&needed, &seen, Source::Memory).await {
                 Err(Trouble::Broken(_)) => None, // it may be mended by now
                 attempt => attempt?.ok(),
             },
@@ -78,7 +78,7 @@ impl<'a> Asking<'a> {
                 snapshot = self.read(&needed).await?;
             }
             match self
-                .attempt(&needed, &snapshot)
+                .attempt(&needed, &snapshot, Source::Etcd)
                 .await?
                 .map_err(Trouble::Refused)?
             {
@@ -110,6 +110,7 @@ impl<'a> Asking<'a> {
         &mut self,
         needed: &Needed,
         snapshot: &Snapshot,
+        source: Source,
     ) -> Result<Result<Attempt, Refusal>, Trouble> {
         let view = View {
             keys: &self.store.keys,
@@ -118,6 +119,11 @@ impl<'a> Asking<'a> {
         let stored = view.record(self.group).map_err(broken)?;
         let before = match &stored {
             Some(stored) => stored.clone(),
+            // A group is made from what nodes say, which is never remembered.
+            None if source == Source::Memory => {
+                let group = self.group.clone();
+                return Ok(Err(Refusal::NoGroup { group }));
+            }
             None => self.create(&view)?,
         };
         let facts = self.facts(&view, &before.group)?;
@@ -162,9 +168,7 @@ impl<'a> Asking<'a> {
         if is_claim && self.has_other_groups(&snapshot) {
             return None; // whether it holds there must be read now
         }
-        // A group that is not there is made from what nodes say, which is never remembered.
-        let is_there = matches!(self.is_missing(&snapshot), Ok(false));
-        is_there.then_some(snapshot)
+        Some(snapshot)
     }
 
     fn has_other_groups(&self, snapshot: &Snapshot) -> bool {
@@ -273,6 +277,15 @@ impl<'a> Asking<'a> {
 /// An unreadable key.
 pub(crate) fn broken(broken: Broken) -> Trouble {
     Trouble::Broken(broken.to_string())
+}
+
+/// Where a snapshot comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Source {
+    /// It was read for this request, or is the answer to it.
+    Etcd,
+    /// This process saw it before.
+    Memory,
 }
 
 /// What came of trying to commit.

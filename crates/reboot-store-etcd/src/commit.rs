@@ -154,10 +154,14 @@ impl Asking<'_> {
                 true => 0,
                 false => self.store.lease_of(&hold.session),
             };
-            let (key, text) = (keys.holder(self.group, &hold.node), hold_text(hold));
-            let stands = view.snapshot.get(&key);
-            let is_same = stands.is_some_and(|kv| kv.value == text.as_bytes() && kv.lease == lease);
-            if is_same {
+            let key = keys.holder(self.group, &hold.node);
+            let stands = view.snapshot.get(&key).filter(|kv| kv.lease == lease);
+            let is_as_before = || before.group.holds.contains(hold);
+            if stands.is_some() && is_as_before() {
+                continue;
+            }
+            let text = hold_text(hold);
+            if stands.is_some_and(|kv| kv.value == text.as_bytes()) {
                 continue;
             }
             if let Some(machine) = keys.machine(&hold.machine_id)

@@ -214,31 +214,26 @@ impl View<'_> {
 
     /// Our own record: the copy of it where the original wrote over it, or took its own away.
     fn own_record(&self, group: &GroupName) -> Result<Option<Stored>, Broken> {
-        match self.found(group, self.keys.record(group))? {
-            Some(Found::Ours(stored)) => Ok(Some(*stored)),
-            _ if !is_default(group) => Ok(None),
-            _ => match self.found(group, self.keys.copy(group))? {
-                Some(Found::Ours(stored)) => Ok(Some(*stored)),
-                _ => Ok(None),
-            },
+        match self.ours(group, self.keys.record(group))? {
+            None if is_default(group) => self.ours(group, self.keys.copy(group)),
+            ours => Ok(ours),
         }
     }
 
     /// Whether a group's record stands where it should, so that its copy does not count.
     pub(crate) fn is_ours(&self, group: &GroupName) -> bool {
-        let kv = self.snapshot.get(&self.keys.record(group));
-        kv.is_some_and(|kv| matches!(record::read(&kv.value), Ok(Found::Ours(_))))
+        let found = self.snapshot.record(&self.keys.record(group));
+        found.is_some_and(|it| matches!(*it, Ok(Found::Ours(_))))
     }
 
-    fn found(&self, group: &GroupName, key: String) -> Result<Option<Found>, Broken> {
-        let Some(kv) = self.snapshot.get(&key) else {
-            return Ok(None);
-        };
-        match record::read(&kv.value) {
-            Ok(found) => Ok(Some(found)),
-            Err(why) => Err(Broken {
-                key,
+    /// The record under a key, if it is one of ours.
+    fn ours(&self, group: &GroupName, key: String) -> Result<Option<Stored>, Broken> {
+        match self.snapshot.record(&key).as_deref() {
+            Some(Ok(Found::Ours(stored))) => Ok(Some((**stored).clone())),
+            Some(Ok(Found::Foreign { .. })) | None => Ok(None),
+            Some(Err(why)) => Err(Broken {
                 why: format!("group {group}: {why}"),
+                key,
             }),
         }
     }

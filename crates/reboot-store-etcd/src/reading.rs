@@ -2,7 +2,9 @@
 
 use crate::client::{Client, Compare, Event, EventKind, Fault, Is, KeyValue, Op, OpResult, Txn};
 use crate::keys::Range;
+use crate::record::{self, Found};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is to be read in one transaction.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +26,15 @@ pub(crate) struct Snapshot {
     kvs: BTreeMap<String, KeyValue>,
     /// Parts that were read again since, and at which revision.
     newer: Vec<(Range, i64)>,
+    records: Records,
 }
+
+/// Records as they were understood, by key, each of its revision: a long one takes its time.
+#[derive(Debug, Default)]
+struct Records(Mutex<BTreeMap<String, (i64, Understood)>>);
+
+/// What a record's text says, or what is wrong with it.
+type Understood = Arc<Result<Found, String>>;
 
 // === impl Reading ===
 
@@ -65,6 +75,15 @@ impl Reading {
     }
 }
 
+// === impl Records ===
+
+impl Clone for Records {
+    /// Nothing: they are understood again where they are asked for.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 // === impl Part ===
 
 impl Part {
@@ -101,7 +120,7 @@ impl Snapshot {
         Self {
             revision,
             kvs,
-            newer: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -199,6 +218,24 @@ impl Snapshot {
     /// A key as it stood.
     pub(crate) fn get(&self, key: &str) -> Option<&KeyValue> {
         self.kvs.get(key)
+    }
+
+    /// The record under a key.
+    pub(crate) fn record(&self, key: &str) -> Option<Understood> {
+        let kv = self.get(key)?;
+        let mut records = self
+            .records
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some((revision, understood)) = records.get(key)
+            && *revision == kv.mod_revision
+        {
+            return Some(understood.clone());
+        }
+        let understood = Arc::new(record::read(&kv.value));
+        records.insert(key.to_owned(), (kv.mod_revision, understood.clone()));
+        Some(understood)
     }
 
     /// When a key was last changed; 0 when it is not there.

@@ -41,18 +41,10 @@ pub(crate) enum Found {
 /// What is wrong with it, for people.
 pub(crate) fn read(text: &[u8]) -> Result<Found, String> {
     let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-    if let Ok(Value::Object(fields)) = serde_json::from_str(text)
-        && !fields.contains_key("version")
-        && fields.contains_key("node")
-    {
-        let node = fields.get("node").and_then(Value::as_str);
-        let node = node.map(str::to_owned);
-        return Ok(Found::Foreign { node });
-    }
-    let mut group = Group::from_json(text).map_err(|broken| match broken {
-        BrokenRecord::Unreadable(why) => why,
-        BrokenRecord::Contradiction(why) => format!("it contradicts itself: {why}"),
-    })?;
+    let mut group = match Group::from_json(text) {
+        Ok(group) => group,
+        Err(broken) => return foreign(text).ok_or_else(|| why(broken)),
+    };
     group.extra.remove(SEMAPHORE);
     group.extra.remove(HOLDERS);
     let history = group.extra.remove(HISTORY);
@@ -65,6 +57,23 @@ pub(crate) fn read(text: &[u8]) -> Result<Found, String> {
         ..Stored::new(group)
     };
     Ok(Found::Ours(Box::new(stored)))
+}
+
+/// What the original writes has no version, and names a node.
+fn foreign(text: &str) -> Option<Found> {
+    let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let node = fields
+        .get("node")
+        .filter(|_| !fields.contains_key("version"))?;
+    let node = node.as_str().map(str::to_owned);
+    Some(Found::Foreign { node })
+}
+
+fn why(broken: BrokenRecord) -> String {
+    match broken {
+        BrokenRecord::Unreadable(why) => why,
+        BrokenRecord::Contradiction(why) => format!("it contradicts itself: {why}"),
+    }
 }
 
 // === impl Stored ===
@@ -85,7 +94,12 @@ impl Stored {
     /// When the record breaks a rule that every writer keeps.
     pub(crate) fn to_text(&self) -> Result<String, String> {
         self.group.check().map_err(|error| error.to_string())?;
-        let mut value = serde_json::to_value(&self.group).map_err(|error| error.to_string())?;
+        // The holds come in by themselves, each as its own key shows it.
+        let group = Group {
+            holds: Vec::new(),
+            ..self.group.clone()
+        };
+        let mut value = serde_json::to_value(group).map_err(|error| error.to_string())?;
         let fields = value.as_object_mut().ok_or("a record is an object")?;
         let held = i64::try_from(self.group.holds.len()).unwrap_or(i64::MAX);
         let holders = self.group.holds.iter().map(|hold| &hold.machine_id);
