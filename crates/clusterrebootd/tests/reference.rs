@@ -5,7 +5,9 @@
 // A test fails best where it fails, and its functions need no documentation.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use clusterrebootd_cli::config::{Key, NODE_KEYS, reference, server_keys, template};
+use clusterrebootd_cli::config::{
+    Key, NODE_KEYS, ServeSettings, StoreSettings, reference, server_keys, template,
+};
 use std::path::{Path, PathBuf};
 
 const BEGIN: &str = "<!-- keys: written by the test `reference`, do not edit -->\n\n";
@@ -64,11 +66,22 @@ const SERVER_HEAD: &str = "clusterrebootd: configuration of the coordination ser
     `systemctl enable --now clusterrebootd-server`. It listens on this machine only until listen \
     is set; before that, say who may ask, under auth.";
 
+/// The folder that the unit of the packages lets the server write, and no other.
+const SERVER_STORE: &[(&str, &str)] = &[
+    ("store", ""),
+    ("store.embedded", ""),
+    (
+        "store.embedded.path",
+        "/var/lib/clusterrebootd-server/fleet.db",
+    ),
+];
+
 #[test]
 fn the_packages_configurations_are_the_tables_of_keys() {
     let node = template(NODE_HEAD, NODE_KEYS, &[("dry_run", "true")]);
     check_file("config.yaml", &node);
-    check_file("server.yaml", &template(SERVER_HEAD, server_keys(), &[]));
+    let server = template(SERVER_HEAD, server_keys(), SERVER_STORE);
+    check_file("server.yaml", &server);
 }
 
 fn check_file(name: &str, expected: &str) {
@@ -83,6 +96,21 @@ fn check_file(name: &str, expected: &str) {
         "packaging/{name} is not what the table of keys says: run \
          `UPDATE_REFERENCE=1 cargo test -p clusterrebootd --test reference`"
     );
+}
+
+#[test]
+fn the_packaged_server_keeps_its_store_where_its_unit_lets_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let unit = read("deploy/systemd/clusterrebootd-server.service");
+    let folder = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("StateDirectory="));
+    let path = format!("/var/lib/{}/fleet.db", folder.unwrap()).into();
+    let text = read("packaging/server.yaml");
+    let settings = ServeSettings::parse(Path::new("server.yaml"), &text).unwrap();
+    let expected = StoreSettings::Embedded { path };
+    assert_eq!(settings.store, expected);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub fn template(head: &str, keys: &[Key], set: &[(&str, &str)]) -> String {
         comment(&mut text, place.depth, &explained(key));
         let value = set.iter().find(|(path, _)| *path == key.path);
         let mark = if value.is_some() { "" } else { "#" };
-        let value = value.map_or_else(|| written(key), |(_, value)| format!(" {value}"));
+        let value = value.map_or_else(|| written(key), |(_, value)| value_after_colon(value));
         let line = place.line(key.name(), &value);
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{mark}{line}");
@@ -47,6 +47,14 @@ fn explained(key: &Key) -> String {
         _ => {}
     }
     words
+}
+
+/// A section, which has keys of its own instead of a value, is set to nothing.
+fn value_after_colon(value: &str) -> String {
+    match value {
+        "" => String::new(),
+        value => format!(" {value}"),
+    }
 }
 
 /// The default as the value of the key; nothing where there is none.
