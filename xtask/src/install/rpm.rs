@@ -1,14 +1,12 @@
 //! What rpm does with the .rpm, with a database of its own: installed, upgraded, erased.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
+use super::Packages;
 use super::contract::{Comes, Contract};
+use super::life::{self, CONFIG, OWN_HOOK, RUNTIME, STATE};
 use super::root::{Root, as_root, finished};
 use super::snapshot::Snapshot;
-use super::{EDIT, OWN_HOOK, Packages, STATE, programs_answer, units_load};
-
-const CONFIG: &str = "/etc/clusterrebootd/config.yaml";
-const SERVER: &str = "/etc/clusterrebootd/server.yaml";
 
 /// A system in which the packages are tried.
 pub(super) struct Trial<'a> {
@@ -39,38 +37,15 @@ impl Trial<'_> {
         self.contract
             .check(&added, &[Comes::All, Comes::Rpm, Comes::Tmpfiles])?;
         self.rpm(&["--verify", "--nodeps", "clusterrebootd"])?;
-        programs_answer(self.root)?;
-        units_load(self.root)
+        life::programs_answer(self.root)?;
+        life::units_load(self.root)
     }
 
     fn upgrade(&self) -> anyhow::Result<()> {
-        self.root.append(CONFIG, EDIT)?;
-        self.root.run(&["clusterrebootd", "validate-config"])?;
-        self.root.append(STATE, "left by the daemon\n")?;
-        self.root.append(OWN_HOOK, "#!/bin/sh\n")?;
-        self.root.run(&["systemctl", "enable", "clusterrebootd"])?;
+        life::use_it(self.root, true)?;
         let package = self.packages.new.display().to_string();
         self.rpm(&["--upgrade", "--nodeps", &package])?;
-        let (config, server) = (self.read(CONFIG)?, self.read(SERVER)?);
-        ensure!(config.contains(EDIT), "{CONFIG} lost the operator's change");
-        ensure!(
-            !server.contains(super::OLD),
-            "{SERVER} is still the old one"
-        );
-        let offered = self.read(&format!("{CONFIG}.rpmnew"))?;
-        ensure!(
-            !offered.contains(super::OLD),
-            "the new {CONFIG} is not offered"
-        );
-        self.root.run(&["rm", &format!("{CONFIG}.rpmnew")])?;
-        for path in [STATE, OWN_HOOK] {
-            self.root
-                .run(&["test", "-f", path])
-                .with_context(|| format!("{path} is gone"))?;
-        }
-        self.root
-            .run(&["systemctl", "is-enabled", "clusterrebootd"])?;
-        Ok(())
+        life::is_upgraded(self.root, &format!("{CONFIG}.rpmnew"), true)
     }
 
     /// Of the configuration, what was edited stays under another name.
@@ -78,25 +53,8 @@ impl Trial<'_> {
         self.rpm(&["--erase", "clusterrebootd"])?;
         let left = Snapshot::take(self.root)?.since(before);
         let saved = format!("{CONFIG}.rpmsave");
-        let kept = [saved.as_str(), STATE, OWN_HOOK];
-        for path in kept {
-            ensure!(left.0.contains_key(path), "{path} is gone");
-        }
-        let is_kept = |path: &&str| kept.iter().any(|it| it.starts_with(*path));
-        let is_runtime = |path: &&str| *path == "/run/clusterrebootd";
-        let strange = left
-            .paths()
-            .into_iter()
-            .filter(|path| !is_kept(path) && !is_runtime(path));
-        let strange: Vec<&str> = strange.collect();
-        ensure!(strange.is_empty(), "still there: {}", strange.join(", "));
-        let config = self.read(&saved)?;
-        ensure!(config.contains(EDIT), "{saved} lost the operator's change");
-        Ok(())
-    }
-
-    fn read(&self, path: &str) -> anyhow::Result<String> {
-        self.root.run(&["cat", path])
+        life::only_these_are_left(&left, &[&saved, STATE, OWN_HOOK], &[RUNTIME])?;
+        life::is_the_operator_s(self.root, &saved)
     }
 
     /// This machine's rpm, on the system's own database. It knows nothing of what dpkg put there,

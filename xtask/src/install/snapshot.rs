@@ -98,7 +98,7 @@ impl Snapshot {
         Self::parse(&found).context("cannot list the files")
     }
 
-    fn parse(found: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(found: &str) -> anyhow::Result<Self> {
         let entries = found.lines().map(Entry::parse);
         let entries = entries.filter(|it| {
             let path = it.as_ref().map_or("", |(path, _)| path);
