@@ -28,7 +28,8 @@ struct Row {
     kind: Kind,
     owner: String,
     mode: String,
-    comes: Comes,
+    /// With which of these.
+    comes: Vec<Comes>,
 }
 
 /// With what a file comes.
@@ -40,6 +41,8 @@ pub(super) enum Comes {
     Deb,
     /// With .rpm only.
     Rpm,
+    /// With .apk only.
+    Apk,
     /// From systemd-tmpfiles, at installation.
     Tmpfiles,
     /// Not before a service starts.
@@ -54,9 +57,10 @@ impl Comes {
             "all" => Self::All,
             ".deb" => Self::Deb,
             ".rpm" => Self::Rpm,
+            ".apk" => Self::Apk,
             "tmpfiles" => Self::Tmpfiles,
             "start" => Self::Start,
-            other => bail!("`{other}`: write all, .deb, .rpm, tmpfiles or start"),
+            other => bail!("`{other}`: write all, .deb, .rpm, .apk, tmpfiles or start"),
         })
     }
 }
@@ -80,12 +84,13 @@ impl Row {
             (true, _) => Kind::Directory,
             (false, _) => Kind::File,
         };
+        let comes = cells[3].split(", ").map(Comes::parse);
         Ok(Some(Self {
             path: path.trim_end_matches('/').to_owned(),
             kind,
             owner: cells[1].to_owned(),
             mode: cells[2].to_owned(),
-            comes: Comes::parse(cells[3])?,
+            comes: comes.collect::<anyhow::Result<_>>()?,
         }))
     }
 
@@ -133,7 +138,7 @@ impl Contract {
         let rows: Vec<&Row> = self
             .rows
             .iter()
-            .filter(|row| comes.contains(&row.comes))
+            .filter(|row| row.comes.iter().any(|it| comes.contains(it)))
             .collect();
         let mut wrong: Vec<String> = missing(&rows, &added.0);
         wrong.extend(

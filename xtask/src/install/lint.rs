@@ -1,9 +1,14 @@
-//! The distributions' own judges of packages: lintian and rpmlint.
+//! What others' programs say of the packages, of what lies beside them, and of the workflows.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::root::finished;
+use crate::package::tools;
+
+/// Holds the workflows against the schema of GitHub's, which it brings along.
+const SCHEMA: &str = "check-jsonschema==0.39.0";
+const WORKFLOWS: [&str; 2] = ["ci.yaml", "release.yaml"];
 
 /// Lets lintian look at the .deb. What it may not complain about is in the package.
 ///
@@ -28,4 +33,29 @@ pub(super) fn rpm(root: &Path, package: &Path) -> anyhow::Result<()> {
         .arg(root.join("packaging/rpmlint.toml"))
         .arg(package);
     finished(&mut rpmlint, "apt-get install rpmlint").map(|_| ())
+}
+
+/// Holds the workflows against their schema.
+///
+/// # Errors
+/// Everything that is not as it has it.
+pub(super) fn workflows(root: &Path, tools: &Path) -> anyhow::Result<()> {
+    let program = "bin/check-jsonschema";
+    let home = tools::installed(tools, &[SCHEMA], program)?;
+    let mut check = Command::new(home.join(program));
+    check.args(["--builtin-schema", "vendor.github-workflows"]);
+    check.args(WORKFLOWS.map(|name| root.join(".github/workflows").join(name)));
+    finished(&mut check, "see whether the package index can be reached").map(drop)
+}
+
+/// Lets the script for everybody look at everything that was made.
+///
+/// # Errors
+/// What it says.
+pub(super) fn sums(root: &Path, packages: &Path) -> anyhow::Result<()> {
+    let mut script = Command::new("sh");
+    script
+        .arg(root.join("packaging/scripts/verify_artifacts.sh"))
+        .arg(packages);
+    finished(&mut script, "apt-get install coreutils").map(drop)
 }

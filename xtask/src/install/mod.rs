@@ -1,9 +1,14 @@
 //! `cargo xtask package-test`: the packages in fresh systems, from installation to purge.
 
+mod alone;
+mod apk;
 mod contract;
 mod deb;
+mod foreign;
+mod image;
 mod life;
 mod lint;
+mod need;
 mod root;
 mod rpm;
 mod snapshot;
@@ -14,8 +19,9 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
-use crate::package::{Build, Workshop};
-use crate::test::needs::{self, Need};
+use crate::package::target::{Arch, Archs};
+use crate::package::{self, Build, Workshop};
+use alone::Alone;
 use contract::Contract;
 use root::{Root, System};
 
@@ -25,6 +31,9 @@ pub(crate) struct Order {
     /// The build profile of the packages that are tried.
     #[arg(long, default_value = "dev")]
     profile: String,
+    /// For which machines: all of a release, else this machine's own unless told.
+    #[arg(long)]
+    arch: Option<Archs>,
     /// Make the Debian systems anew, of today's packages.
     #[arg(long)]
     fresh: bool,
@@ -48,33 +57,8 @@ const SYSTEMS: [System; 3] = [
 /// The one in which rpm keeps its own database.
 const RPM_SYSTEM: System = SYSTEMS[1];
 
-const NEEDS: &[Need] = &[
-    Need {
-        program: "mmdebstrap",
-        packages: &["mmdebstrap"],
-        why: "makes fresh Debian systems",
-    },
-    Need {
-        program: "rpm",
-        packages: &["rpm"],
-        why: "installs the .rpm",
-    },
-    Need {
-        program: "lintian",
-        packages: &["lintian"],
-        why: "judges the .deb",
-    },
-    Need {
-        program: "rpmlint",
-        packages: &["rpmlint"],
-        why: "judges the .rpm",
-    },
-    Need {
-        program: "unshare",
-        packages: &["util-linux"],
-        why: "enters the systems",
-    },
-];
+/// What systemd makes for the server when it starts.
+const SERVER_STATE: &str = "/var/lib/clusterrebootd-server";
 
 /// Two packages of a kind, the second with the higher version.
 struct Packages {
@@ -82,48 +66,43 @@ struct Packages {
     new: PathBuf,
 }
 
+/// Everything that trials need.
+struct Trials {
+    workshop: Workshop,
+    cache: PathBuf,
+    contract: Contract,
+    systems: Vec<(System, PathBuf)>,
+}
+
 /// Makes packages and systems, and tries the ones in the others. Wants root, or sudo.
 ///
 /// # Errors
 /// What is missing and how to get it; the first step that goes wrong.
 pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
-    needs::provide(NEEDS)?;
+    need::provide()?;
     let workshop = Workshop::of(root, &order.profile)?;
     let cache = workshop.place.target.join("package-test");
     if order.fresh && cache.is_dir() {
         fs::remove_dir_all(&cache).context("cannot clear the old systems")?;
     }
-    let contract = Contract::read(root)?;
-    let systems = prepare(&cache)?;
-    let build = workshop.own_build()?;
-    let [deb, rpm] = ["deb", "rpm"].map(|kind| Packages::make(&build, kind, &cache));
-    let (deb, rpm) = (deb?, rpm?);
-    trial("lintian", || lint::deb(&deb.new))?;
-    trial("rpmlint", || lint::rpm(root, &rpm.new))?;
-    for (system, archive) in &systems {
-        trial(&format!(".deb on {}", system.name()), || {
-            let root = Root::unpack(archive, &cache)?;
-            let (contract, packages, root) = (&contract, &deb, &root);
-            let has_systemd = system.has_systemd;
-            deb::Trial {
-                root,
-                contract,
-                packages,
-                has_systemd,
-            }
-            .run()
-        })?;
+    trial("workflows", || lint::workflows(root, &workshop.tools))?;
+    let archs = workshop.archs(order.arch)?;
+    let trials = Trials {
+        contract: Contract::read(root)?,
+        systems: prepare(&cache)?,
+        workshop,
+        cache,
+    };
+    let packages = package::make(&trials.workshop, archs, &trials.cache.join("dist"))?;
+    trial("sums", || lint::sums(root, &packages))?;
+    trials.of_a_life()?;
+    for arch in archs.each() {
+        trials.of_files(&packages, *arch)?;
     }
-    let archive = systems.iter().find(|(system, _)| *system == RPM_SYSTEM);
-    let (_, archive) = archive.context("no system for rpm")?;
-    trial(&format!(".rpm on {}", RPM_SYSTEM.name()), || {
-        let root = Root::unpack(archive, &cache)?;
-        rpm::Trial {
-            root: &root,
-            contract: &contract,
-            packages: &rpm,
-        }
-        .run()
+    let version = trials.workshop.release.version.as_str();
+    trial("container image", || {
+        let archive = only(&packages, "-oci.tar")?;
+        image::check(&archive, archs.each(), version, &trials.cache)
     })
 }
 
@@ -149,6 +128,116 @@ fn trial(name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Resul
     work().with_context(|| format!("{name} failed"))?;
     println!("{name}: in order ({:.1} s)", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// The only file whose name ends so.
+fn only(folder: &Path, ending: &str) -> anyhow::Result<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    let [only] = &found[..] else {
+        anyhow::bail!(
+            "{}: {} files end with {ending}",
+            folder.display(),
+            found.len()
+        );
+    };
+    Ok(only.clone())
+}
+
+// === impl Trials ===
+
+impl Trials {
+    /// This machine's own packages, from their installation to their end.
+    fn of_a_life(&self) -> anyhow::Result<()> {
+        let build = self.workshop.own_build()?;
+        let [deb, rpm] = ["deb", "rpm"].map(|kind| Packages::make(&build, kind, &self.cache));
+        let (deb, rpm) = (deb?, rpm?);
+        trial("lintian", || lint::deb(&deb.new))?;
+        trial("rpmlint", || lint::rpm(&self.workshop.place.root, &rpm.new))?;
+        for (system, archive) in &self.systems {
+            trial(&format!(".deb on {}", system.name()), || {
+                deb::Trial {
+                    root: &Root::unpack(archive, &self.cache)?,
+                    contract: &self.contract,
+                    packages: &deb,
+                    has_systemd: system.has_systemd,
+                }
+                .run()
+            })?;
+        }
+        trial("server of the .deb", || self.server(&deb.new))?;
+        trial(&format!(".rpm on {}", RPM_SYSTEM.name()), || {
+            rpm::Trial {
+                root: &self.unpack(RPM_SYSTEM)?,
+                contract: &self.contract,
+                packages: &rpm,
+            }
+            .run()
+        })
+    }
+
+    /// The server serves with the configuration as installed, as the user of its unit, where that
+    /// lets it keep its state.
+    fn server(&self, package: &Path) -> anyhow::Result<()> {
+        let root = self.unpack(RPM_SYSTEM)?;
+        root.run(&["dpkg", "--install", &root.bring(package)?])?;
+        let number = |what| Ok(root.run(&["id", what, "clusterrebootd"])?.trim().parse()?);
+        let user: anyhow::Result<u32> = number("-u");
+        let group: anyhow::Result<u32> = number("-g");
+        let own = "--owner=clusterrebootd";
+        root.run(&["install", "-d", own, "--mode=0750", SERVER_STATE])?;
+        let mut alone = Alone::new(root.path(), "/usr/bin/clusterrebootd", Arch::own()?)?;
+        alone.user = (user?, group?);
+        alone.try_out(&self.workshop.release.version, &["serve"])?;
+        root.run(&["test", "-f", &format!("{SERVER_STATE}/fleet.db")])?;
+        Ok(())
+    }
+
+    /// The files of an architecture: what is in them, and that it runs.
+    fn of_files(&self, packages: &Path, arch: Arch) -> anyhow::Result<()> {
+        let file = |ending: &str| only(packages, ending);
+        let (machine, version) = (arch.machine(), self.workshop.release.version.as_str());
+        trial(&format!(".apk for {arch}"), || {
+            apk::check(&self.contract, &file(&format!("_{machine}.apk"))?, arch)
+        })?;
+        trial(&format!("static tarball for {arch}"), || {
+            let archive = file(&format!("-linux-{arch}-static.tar.gz"))?;
+            foreign::fixed(&archive, arch, version, &self.cache)
+        })?;
+        if arch == Arch::own()? {
+            return Ok(());
+        }
+        trial(&format!(".deb for {arch}"), || {
+            let package = file(&format!("_{arch}.deb"))?;
+            lint::deb(&package)?;
+            foreign::deb(&self.unpack(RPM_SYSTEM)?, &self.contract, &package, arch)?;
+            foreign::program(&package, arch, version, &self.cache)
+        })?;
+        trial(&format!(".rpm for {arch}"), || {
+            let package = file(&format!(".{machine}.rpm"))?;
+            lint::rpm(&self.workshop.place.root, &package)?;
+            rpm::Trial {
+                root: &self.unpack(RPM_SYSTEM)?,
+                contract: &self.contract,
+                packages: &Packages {
+                    old: package.clone(),
+                    new: package,
+                },
+            }
+            .foreign(arch)
+        })
+    }
+
+    fn unpack(&self, system: System) -> anyhow::Result<Root> {
+        let archive = self.systems.iter().find(|(it, _)| *it == system);
+        let (_, archive) = archive.with_context(|| format!("no {}", system.name()))?;
+        Root::unpack(archive, &self.cache)
+    }
 }
 
 // === impl Packages ===

@@ -1,12 +1,16 @@
 //! What rpm does with the .rpm, with a database of its own: installed, upgraded, erased.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::Packages;
 use super::contract::{Comes, Contract};
 use super::life::{self, CONFIG, OWN_HOOK, RUNTIME, STATE};
 use super::root::{Root, as_root, finished};
 use super::snapshot::Snapshot;
+use crate::package::target::Arch;
+
+/// What an installation brings.
+const COMES: &[Comes] = &[Comes::All, Comes::Rpm, Comes::Tmpfiles];
 
 /// A system in which the packages are tried.
 pub(super) struct Trial<'a> {
@@ -30,12 +34,31 @@ impl Trial<'_> {
         self.erase(&before).context("removal")
     }
 
+    /// The package of another architecture, which is installed and erased.
+    ///
+    /// # Errors
+    /// The first step that goes wrong, and how.
+    pub(super) fn foreign(&self, arch: Arch) -> anyhow::Result<()> {
+        self.rpm(&["--initdb"])?;
+        let before = Snapshot::take(self.root)?;
+        let package = self.packages.new.display().to_string();
+        self.rpm(&["--install", "--nodeps", "--ignorearch", &package])?;
+        let query = ["--query", "--queryformat=%{ARCH}", "clusterrebootd"];
+        let said = self.rpm(&query)?;
+        ensure!(said == arch.machine(), "it says that it is for {said}");
+        let added = Snapshot::take(self.root)?.since(&before);
+        self.contract.check(&added, COMES)?;
+        self.rpm(&["--erase", "clusterrebootd"])?;
+        let left = Snapshot::take(self.root)?.since(&before);
+        let state = "/var/lib/clusterrebootd"; // a removal keeps it
+        life::only_these_are_left(&left, &[state], &[RUNTIME])
+    }
+
     fn install(&self, before: &Snapshot) -> anyhow::Result<()> {
         let package = self.packages.old.display().to_string();
         self.rpm(&["--install", "--nodeps", &package])?;
         let added = Snapshot::take(self.root)?.since(before);
-        self.contract
-            .check(&added, &[Comes::All, Comes::Rpm, Comes::Tmpfiles])?;
+        self.contract.check(&added, COMES)?;
         self.rpm(&["--verify", "--nodeps", "clusterrebootd"])?;
         life::programs_answer(self.root)?;
         life::units_load(self.root)

@@ -1,5 +1,7 @@
 //! Which C library a binary needs.
 
+use super::target::GLIBC;
+
 /// The newest version of glibc that this program's text names, such as `2.34`.
 pub(super) fn needed(program: &[u8]) -> Option<String> {
     const MARK: &[u8] = b"GLIBC_2.";
@@ -16,15 +18,10 @@ pub(super) fn needed(program: &[u8]) -> Option<String> {
     Some(format!("2.{newest}"))
 }
 
-/// What a release may need at most: the glibc of RHEL 9, which Debian 12 and Ubuntu 22.04 pass.
-const RELEASE_MINOR: u32 = 34;
-
 /// Whether a release may need this version.
 pub(super) fn is_old_enough(version: &str) -> bool {
-    let minor = version
-        .strip_prefix("2.")
-        .and_then(|it| it.parse::<u32>().ok());
-    minor.is_some_and(|minor| minor <= RELEASE_MINOR)
+    let minor = |version: &str| version.strip_prefix("2.")?.parse::<u32>().ok();
+    minor(version).is_some_and(|it| minor(GLIBC).is_some_and(|most| it <= most))
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
-//! `cargo xtask package`: .deb, .rpm, .apk and a tarball of one build, with their check sums.
+//! `cargo xtask package`: .deb, .rpm, .apk, tarballs and a container image, with their check sums.
 //!
 //! The same sources, toolchain and `SOURCE_DATE_EPOCH` make the same bytes, whatever the folder.
 //! docs/packaging.md tells what is in the packages.
 
+mod compile;
+mod elf;
 mod libc;
+mod oci;
 mod provenance;
 mod reproduce;
 mod sbom;
 mod sign;
 mod stage;
 mod sums;
+pub(crate) mod target;
 pub(crate) mod tools;
 
 use std::fs;
@@ -18,7 +22,9 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use oci::Image;
 use stage::Stage;
+use target::{Arch, Archs, GLIBC, Libc, Target};
 
 /// What to make.
 #[derive(clap::Args, Debug)]
@@ -26,6 +32,9 @@ pub(crate) struct Order {
     /// The build profile: dist for a release, dev to see that it works.
     #[arg(long, default_value = RELEASE_PROFILE)]
     profile: String,
+    /// For which machines: all for a release, else this machine's own unless told.
+    #[arg(long)]
+    arch: Option<Archs>,
     /// Where to put what is made.
     #[arg(long, value_name = "DIR", default_value = "dist")]
     out: PathBuf,
@@ -43,7 +52,7 @@ pub(crate) struct Place {
 
 const RELEASE_PROFILE: &str = "dist";
 /// A kind of package, and what its name ends with.
-const KINDS: [&str; 3] = ["deb", "rpm", "apk"];
+pub(crate) const KINDS: [&str; 3] = ["deb", "rpm", "apk"];
 
 /// Everything that two builds must agree on to be the same, byte for byte.
 #[derive(Clone, Debug)]
@@ -57,13 +66,23 @@ pub(crate) struct Release {
     is_changed: bool,
 }
 
-/// A build, ready to be packed as this or that version.
-pub(crate) struct Build {
-    place: Place,
+/// Where, of what and with what builds are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Workshop {
+    pub(crate) place: Place,
     pub(crate) release: Release,
+    /// Cargo's build profile.
+    profile: String,
+    /// The folder of the programs that packaging brings along for itself.
+    pub(crate) tools: PathBuf,
+}
+
+/// A build for one target, ready to be packed as this or that version.
+pub(crate) struct Build {
+    workshop: Workshop,
+    target: Target,
     binary: PathBuf,
     stage: Stage,
-    nfpm: PathBuf,
 }
 
 /// Builds, packs, and sums up.
@@ -71,13 +90,11 @@ pub(crate) struct Build {
 /// # Errors
 /// Names the program that is missing or failed; what is not the same in another folder.
 pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
-    let place = Place::of(root);
-    let release = Release::of(root)?;
-    let nfpm = tools::nfpm(&place)?;
-    let out = root.join(&order.out);
-    let packages = make(&place, &release, &order.profile, &nfpm, &out)?;
+    let workshop = Workshop::of(root, &order.profile)?;
+    let archs = workshop.archs(order.arch)?;
+    let packages = make(&workshop, archs, &root.join(&order.out))?;
     if order.check_reproducible {
-        reproduce::check(&place, &release, &order.profile, &nfpm, &packages)?;
+        reproduce::check(&workshop, archs, &packages)?;
     }
     sign::Keys::of_environment().sign(&packages)?;
     for name in sums::names(&packages)? {
@@ -86,29 +103,41 @@ pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything there is of one build; answers with the folder of the packages.
-fn make(
-    place: &Place,
-    release: &Release,
-    profile: &str,
-    nfpm: &Path,
-    out: &Path,
-) -> anyhow::Result<PathBuf> {
+/// Everything there is for these architectures; answers with the folder of the packages.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) fn make(workshop: &Workshop, archs: Archs, out: &Path) -> anyhow::Result<PathBuf> {
     let packages = out.join("packages");
     if packages.is_dir() {
         fs::remove_dir_all(&packages).context("cannot clear the old packages")?;
     }
     fs::create_dir_all(&packages)?;
-    let build = Build::make(place, release, profile, nfpm)?;
-    fs::copy(&build.binary, out.join("clusterrebootd")).context("cannot copy the binary")?;
-    for kind in KINDS {
-        build.pack(kind, &build.release.version, &packages)?;
+    let (mut images, mut targets) = (Vec::new(), Vec::new());
+    for arch in archs.each() {
+        let dynamic = workshop.packages(*arch, &packages)?;
+        if *arch == Arch::own()? {
+            let copy = out.join("clusterrebootd");
+            fs::copy(&dynamic.binary, copy).context("cannot copy the binary")?;
+        }
+        let fixed = workshop.static_archive(*arch, &packages)?;
+        targets.extend([dynamic.target, fixed.target]);
+        images.push(Image {
+            arch: *arch,
+            binary: fixed.stage.path().join("clusterrebootd"),
+        });
     }
-    build.stage.tarball(release, &packages)?;
+    let (place, release) = (&workshop.place, &workshop.release);
     let name = format!("clusterrebootd-{}", release.version);
-    let bill = sbom::of(&place.root, &provenance::target()?)?;
-    fs::write(packages.join(format!("{name}.cdx.json")), pretty(&bill)?)?;
-    let statement = provenance::of(&packages, release, profile)?;
+    let archive = packages.join(format!("{name}-oci.tar"));
+    oci::write(
+        &place.root,
+        &place.target.join("package-oci"),
+        release,
+        &images,
+        &archive,
+    )?;
+    let statement = provenance::of(&packages, workshop, &targets)?;
     fs::write(
         packages.join(format!("{name}.provenance.json")),
         pretty(&statement)?,
@@ -119,37 +148,6 @@ fn make(
 
 fn pretty(value: &serde_json::Value) -> anyhow::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
-}
-
-/// The binary of this profile. In a release's no path of the build's machine is left.
-fn compile(place: &Place, profile: &str, release: &Release) -> anyhow::Result<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["build", "--locked", "--package", "clusterrebootd"])
-        .args(["--profile", profile])
-        .current_dir(&place.root)
-        .env("CARGO_TARGET_DIR", &place.target);
-    if profile == RELEASE_PROFILE {
-        let home = tools::cargo_home()?;
-        // The last that fits counts, and the target directory is mostly below the root.
-        let folders = [
-            (&place.root, "/source"),
-            (&home, "/cargo"),
-            (&place.target, "/target"),
-        ];
-        let flag =
-            |(from, to): (&PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", folders.map(flag).join("\x1f"));
-        cargo.env("SOURCE_DATE_EPOCH", &release.epoch);
-    }
-    tools::run(&mut cargo, "mend the compiler's errors above")?;
-    let folder = match profile {
-        "dev" => "debug",
-        profile => profile,
-    };
-    let binary = place.target.join(folder).join("clusterrebootd");
-    ensure!(binary.is_file(), "{} was not built", binary.display());
-    Ok(binary)
 }
 
 // === impl Place ===
@@ -164,33 +162,93 @@ impl Place {
     }
 }
 
+// === impl Workshop ===
+
+impl Workshop {
+    /// The checkout's own.
+    ///
+    /// # Errors
+    /// When the checkout says neither version nor time.
+    pub(crate) fn of(root: &Path, profile: &str) -> anyhow::Result<Self> {
+        let place = Place::of(root);
+        Ok(Self {
+            tools: place.target.join("tools"),
+            place,
+            release: Release::of(root)?,
+            profile: profile.to_owned(),
+        })
+    }
+
+    /// What is meant when nobody says for which machines.
+    ///
+    /// # Errors
+    /// As for [`Arch::own`].
+    pub(crate) fn archs(&self, told: Option<Archs>) -> anyhow::Result<Archs> {
+        match told {
+            Some(archs) => Ok(archs),
+            None if self.profile == RELEASE_PROFILE => Ok(Archs::All),
+            None => Ok(Arch::own()?.into()),
+        }
+    }
+
+    /// The program that this machine runs, for this machine's own packages.
+    ///
+    /// # Errors
+    /// As for [`Build::make`].
+    pub(crate) fn own_build(&self) -> anyhow::Result<Build> {
+        Build::make(self, Target::own()?)
+    }
+
+    /// The packages of an architecture, and its tarball.
+    fn packages(&self, arch: Arch, folder: &Path) -> anyhow::Result<Build> {
+        let libc = Libc::Gnu;
+        let build = Build::make(self, Target { arch, libc })?;
+        for kind in KINDS {
+            build.pack(kind, &self.release.version, folder)?;
+        }
+        build.archive(folder)?;
+        Ok(build)
+    }
+
+    /// The tarball that needs nothing of the system.
+    fn static_archive(&self, arch: Arch, folder: &Path) -> anyhow::Result<Build> {
+        let libc = Libc::Musl;
+        let build = Build::make(self, Target { arch, libc })?;
+        build.archive(folder)?;
+        Ok(build)
+    }
+}
+
 // === impl Build ===
 
 impl Build {
-    /// Compiles with this profile, and stages what goes into the packages.
+    /// Compiles, and stages what goes into the packages.
     ///
     /// # Errors
-    /// Names the program that is missing or failed.
-    pub(crate) fn make(
-        place: &Place,
-        release: &Release,
-        profile: &str,
-        nfpm: &Path,
-    ) -> anyhow::Result<Self> {
-        println!("=== clusterrebootd {} ({profile}) ===", release.version);
-        let binary = compile(place, profile, release)?;
-        let stage = Stage::make(place, &binary, release)?;
+    /// Names the program that is missing or failed; a binary that needs what we do not promise.
+    pub(crate) fn make(workshop: &Workshop, target: Target) -> anyhow::Result<Self> {
+        let (version, profile) = (&workshop.release.version, &workshop.profile);
+        println!(
+            "=== clusterrebootd {version} for {} ({profile}) ===",
+            target.triple()
+        );
+        let binary = compile::compile(workshop, target)?;
+        let is_static = target.libc == Libc::Musl;
+        elf::check(&fs::read(&binary)?, target.arch, is_static)
+            .with_context(|| binary.display().to_string())?;
+        // Manual and completions come from the one that this machine can run.
+        let own = compile::compile(workshop, Target::own()?)?;
+        let stage = Stage::make(workshop, target, &binary, &own)?;
         ensure!(
-            profile != RELEASE_PROFILE || libc::is_old_enough(stage.libc()),
-            "the binary needs glibc {}: build a release on Debian 12 or Ubuntu 22.04",
-            stage.libc()
+            profile != RELEASE_PROFILE || stage.libc().is_none_or(libc::is_old_enough),
+            "the binary needs glibc {}: a release may need {GLIBC}",
+            stage.libc().unwrap_or_default()
         );
         Ok(Self {
-            place: place.clone(),
-            release: release.clone(),
+            workshop: workshop.clone(),
+            target,
             binary,
             stage,
-            nfpm: nfpm.to_owned(),
         })
     }
 
@@ -199,32 +257,54 @@ impl Build {
         self.stage.path()
     }
 
+    /// The version that is built.
+    pub(crate) fn version(&self) -> &str {
+        &self.workshop.release.version
+    }
+
     /// Makes a package of a kind: deb, rpm or apk.
     ///
     /// # Errors
     /// What the packager says.
     pub(crate) fn pack(&self, kind: &str, version: &str, folder: &Path) -> anyhow::Result<()> {
         let description = self.description(version)?;
-        let mut command = Command::new(&self.nfpm);
+        let mut command = Command::new(tools::nfpm(&self.workshop.tools)?);
         command
             .args(["package", "--packager", kind, "--config"])
             .arg(description)
             .arg("--target")
             .arg(folder)
-            .current_dir(&self.place.root)
-            .env("SOURCE_DATE_EPOCH", &self.release.epoch);
+            .current_dir(&self.workshop.place.root)
+            .env("SOURCE_DATE_EPOCH", &self.workshop.release.epoch);
         tools::run(&mut command, "mend packaging/nfpm.yaml")
+    }
+
+    /// Everything in a tarball, and the bill of materials beside it.
+    fn archive(&self, folder: &Path) -> anyhow::Result<()> {
+        let release = &self.workshop.release;
+        let name = format!(
+            "clusterrebootd-{}-{}",
+            release.version,
+            self.target.suffix()
+        );
+        self.stage.tarball(release, &name, folder)?;
+        let bill = sbom::of(&self.workshop.place.root, self.target)?;
+        Ok(fs::write(
+            folder.join(format!("{name}.cdx.json")),
+            pretty(&bill)?,
+        )?)
     }
 
     /// The packager's description with every variable filled in; by itself it fills in only some.
     fn description(&self, version: &str) -> anyhow::Result<PathBuf> {
         let stage = self.stage.path();
-        let mut text = fs::read_to_string(self.place.root.join("packaging/nfpm.yaml"))?;
+        let packaging = self.workshop.place.root.join("packaging");
+        let mut text = fs::read_to_string(packaging.join("nfpm.yaml"))?;
         for (name, value) in [
             ("STAGE", &*stage.to_string_lossy()),
-            ("PACKAGE_ARCH", tools::arch()?),
+            ("PACKAGE_ARCH", &*self.target.arch.to_string()),
             ("PACKAGE_VERSION", version),
-            ("PACKAGE_LIBC", self.stage.libc()),
+            ("PACKAGE_LIBC", self.stage.libc().context("it is static")?),
         ] {
             text = text.replace(&format!("${{{name}}}"), value);
         }
@@ -255,6 +335,19 @@ impl Release {
             commit: git(root, &["rev-parse", "HEAD"])?,
             is_changed: !git(root, &["status", "--porcelain"])?.is_empty(),
         })
+    }
+
+    /// Its moment as RFC 3339 has it, in UTC.
+    ///
+    /// # Errors
+    /// When date(1) does not take it.
+    fn date(&self) -> anyhow::Result<String> {
+        let mut date = Command::new("date");
+        date.args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"])
+            .arg(format!("--date=@{}", self.epoch));
+        Ok(String::from_utf8(tools::output(&mut date)?)?
+            .trim()
+            .to_owned())
     }
 }
 

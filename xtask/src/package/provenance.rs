@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::{Release, sums, tools};
+use super::target::Target;
+use super::{Workshop, sums, tools};
 
 const SOURCE: &str = "https://github.com/clusterrebootd/clusterrebootd";
 /// The text that tells what the parameters mean.
@@ -18,7 +18,8 @@ const BUILD_TYPE: &str =
 ///
 /// # Errors
 /// When the toolchain does not answer.
-pub(super) fn of(folder: &Path, release: &Release, profile: &str) -> anyhow::Result<Value> {
+pub(super) fn of(folder: &Path, workshop: &Workshop, targets: &[Target]) -> anyhow::Result<Value> {
+    let (release, profile) = (&workshop.release, &workshop.profile);
     let mut subjects = Vec::new();
     for name in sums::names(folder)? {
         let [sha256, sha512] = sums::of(folder, &name)?;
@@ -37,9 +38,10 @@ pub(super) fn of(folder: &Path, release: &Release, profile: &str) -> anyhow::Res
                     "version": release.version,
                 },
                 "internalParameters": {
-                    "target": target()?,
+                    "targets": targets.iter().map(|it| it.pinned()).collect::<Vec<_>>(),
                     "rustc": compiler.lines().collect::<Vec<_>>(),
                     "cargo": said("cargo", &["--version"])?.trim(),
+                    "linker": [tools::ZIGBUILD, tools::ZIG],
                     "packager": tools::NFPM,
                     "SOURCE_DATE_EPOCH": release.epoch,
                 },
@@ -54,16 +56,6 @@ pub(super) fn of(folder: &Path, release: &Release, profile: &str) -> anyhow::Res
     }))
 }
 
-/// What the compiler calls the machine it compiles for.
-///
-/// # Errors
-/// When it does not say.
-pub(super) fn target() -> anyhow::Result<String> {
-    let said = said("rustc", &["--version", "--verbose"])?;
-    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc names no host")?.to_owned())
-}
-
 fn said(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let output = tools::output(Command::new(program).args(arguments))?;
     Ok(String::from_utf8(output)?)
@@ -71,19 +63,25 @@ fn said(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Place, Release};
     use super::*;
 
     #[test]
     fn it_tells_what_of_and_with_what() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.deb"), "abc").unwrap();
-        let release = Release {
-            version: "1.2.3".to_owned(),
-            epoch: "1".to_owned(),
-            commit: "c0ffee".to_owned(),
-            is_changed: false,
+        let workshop = Workshop {
+            place: Place::of(folder.path()),
+            release: Release {
+                version: "1.2.3".to_owned(),
+                epoch: "1".to_owned(),
+                commit: "c0ffee".to_owned(),
+                is_changed: false,
+            },
+            profile: "dist".to_owned(),
+            tools: folder.path().to_owned(),
         };
-        let statement = of(folder.path(), &release, "dist").unwrap();
+        let statement = of(folder.path(), &workshop, &[Target::own().unwrap()]).unwrap();
         let subject = &statement["subject"][0];
         assert_eq!(subject["name"], "a.deb");
         let of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -92,7 +90,8 @@ mod tests {
         let source = &definition["resolvedDependencies"][0];
         assert_eq!(source["digest"]["gitCommit"], "c0ffee");
         let inside = &definition["internalParameters"];
-        assert!(inside["target"].as_str().unwrap().ends_with("-linux-gnu"));
+        let target = inside["targets"][0].as_str().unwrap();
+        assert!(target.contains("-linux-gnu"), "{target}");
         assert!(inside["rustc"][0].as_str().unwrap().starts_with("rustc 1."));
     }
 }

@@ -6,30 +6,29 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::{Place, Release, make, sums, tools};
+use super::target::Archs;
+use super::{Place, Workshop, make, sums, tools};
 
 /// Builds a copy of the checkout in a folder of another name and length, and compares.
 ///
 /// # Errors
 /// Names every file that is not the same.
-pub(super) fn check(
-    place: &Place,
-    release: &Release,
-    profile: &str,
-    nfpm: &Path,
-    packages: &Path,
-) -> anyhow::Result<()> {
+pub(super) fn check(workshop: &Workshop, archs: Archs, packages: &Path) -> anyhow::Result<()> {
+    let place = &workshop.place;
     let folder = place.target.join("reproduce");
     if folder.is_dir() {
         fs::remove_dir_all(&folder).context("cannot clear the former copy")?;
     }
-    let copy = Place {
-        root: folder.join("a copy in a folder of another name"),
-        target: folder.join("target of the copy"),
+    let copy = Workshop {
+        place: Place {
+            root: folder.join("a copy in a folder of another name"),
+            target: folder.join("target of the copy"),
+        },
+        ..workshop.clone()
     };
-    copy_tree(&place.root, &copy.root)?;
-    println!("=== once more, in {} ===", copy.root.display());
-    let again = make(&copy, release, profile, nfpm, &folder.join("dist"))?;
+    copy_tree(&place.root, &copy.place.root)?;
+    println!("=== once more, in {} ===", copy.place.root.display());
+    let again = make(&copy, archs, &folder.join("dist"))?;
     let differing = differing(packages, &again)?;
     ensure!(
         differing.is_empty(),

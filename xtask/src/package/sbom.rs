@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
+use super::target::{Libc, Target};
 use super::tools;
 
 const PROGRAM: &str = "clusterrebootd";
@@ -28,15 +29,33 @@ struct Crates {
 ///
 /// # Errors
 /// When cargo cannot tell.
-pub(super) fn of(root: &Path, target: &str) -> anyhow::Result<Value> {
+pub(super) fn of(root: &Path, target: Target) -> anyhow::Result<Value> {
+    let triple = target.triple();
     let mut cargo = Command::new("cargo");
     cargo
         .args(["metadata", "--locked", "--format-version", "1"])
-        .args(["--filter-platform", target])
+        .args(["--filter-platform", &triple])
         .current_dir(root);
     let metadata = serde_json::from_slice(&tools::output(&mut cargo)?)?;
     let lock = fs::read_to_string(root.join("Cargo.lock"))?;
-    Crates::read(&metadata, &lock)?.bill(&linked(root, target)?)
+    let mut bill = Crates::read(&metadata, &lock)?.bill(&linked(root, &triple)?)?;
+    bill["metadata"]["properties"] = json!([{"name": "cargo:target", "value": triple}]);
+    let libc = (target.libc == Libc::Musl).then(musl);
+    if let Some(components) = bill["components"].as_array_mut() {
+        components.extend(libc);
+    }
+    Ok(bill)
+}
+
+/// The C library, which a static program carries along.
+fn musl() -> Value {
+    json!({
+        "type": "library",
+        "bom-ref": "musl",
+        "name": "musl",
+        "description": format!("The C library, as {} brings it", tools::ZIG),
+        "licenses": [{"expression": "MIT"}],
+    })
 }
 
 /// Package URLs of the program and every crate that is linked into it: not what runs in the
@@ -167,12 +186,10 @@ fn sums(lock: &str) -> anyhow::Result<BTreeMap<(String, String), String>> {
 mod tests {
     use super::*;
 
-    const TARGET: &str = "x86_64-unknown-linux-gnu";
-
     #[test]
     fn the_bill_names_what_ships_and_nothing_else() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let bill = of(root, TARGET).unwrap();
+        let bill = of(root, Target::own().unwrap()).unwrap();
         let components = bill["components"].as_array().unwrap();
         let has = |name: &str| components.iter().any(|it| it["name"] == name);
         for name in ["rustls", "rusqlite", "reboot-core"] {

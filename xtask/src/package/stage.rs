@@ -8,7 +8,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 
-use super::{Place, Release, libc, tools};
+use super::target::{Libc, Target};
+use super::{Release, Workshop, compile, libc, tools};
 
 /// Completions are for these shells, and for these names of the program.
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
@@ -23,26 +24,37 @@ const NOTE: &str = "What has changed is told in /usr/share/doc/clusterrebootd/ch
 /// A folder with everything that is not in the tree as it is packed.
 pub(super) struct Stage {
     path: PathBuf,
-    libc: String,
+    libc: Option<String>,
 }
 
 // === impl Stage ===
 
 impl Stage {
-    /// Makes it anew of this binary.
-    pub(super) fn make(place: &Place, binary: &Path, release: &Release) -> anyhow::Result<Self> {
-        let root = &place.root;
-        let path = place.target.join("package-stage");
+    /// Makes it anew of this binary; `own` is the one that this machine can run.
+    pub(super) fn make(
+        workshop: &Workshop,
+        target: Target,
+        binary: &Path,
+        own: &Path,
+    ) -> anyhow::Result<Self> {
+        let (root, release) = (&workshop.place.root, &workshop.release);
+        let stages = workshop.place.target.join("package-stage");
+        let path = stages.join(target.suffix());
         if path.is_dir() {
             fs::remove_dir_all(&path)?;
         }
         fs::create_dir_all(&path)?;
-        let libc = libc::needed(&fs::read(binary)?).context("the binary names no C library")?;
+        let libc = match target.libc {
+            Libc::Gnu => Some(libc::needed(&fs::read(binary)?).context("it names no C library")?),
+            Libc::Musl => None,
+        };
         let stage = Self { path, libc };
         fs::copy(binary, stage.path.join("clusterrebootd"))?;
-        stage.strip()?;
-        stage.manual(binary, release)?;
-        stage.completions(binary)?;
+        if compile::is_plain(workshop, target)? {
+            stage.strip()?;
+        }
+        stage.manual(own, release)?;
+        stage.completions(own)?;
         stage.units(root)?;
         for name in CONFIGURATIONS {
             fs::copy(root.join("packaging").join(name), stage.path.join(name))?;
@@ -62,9 +74,9 @@ impl Stage {
         &self.path
     }
 
-    /// The version of glibc that the binary needs.
-    pub(super) fn libc(&self) -> &str {
-        &self.libc
+    /// The version of glibc that the binary needs, unless it is static.
+    pub(super) fn libc(&self) -> Option<&str> {
+        self.libc.as_deref()
     }
 
     /// Cargo leaves a developer's build whole, which is ten times as much to pack.
@@ -132,11 +144,7 @@ impl Stage {
 
     /// The changelog that .deb and .rpm want in forms of their own: one entry, about ours.
     fn changelog(&self, release: &Release) -> anyhow::Result<()> {
-        let mut date = Command::new("date");
-        date.args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"])
-            .arg(format!("--date=@{}", release.epoch));
-        let date = String::from_utf8(tools::output(&mut date)?)?;
-        let (version, date) = (&release.version, date.trim());
+        let (version, date) = (&release.version, release.date()?);
         let text = format!(
             "- semver: {version}-1\n  date: {date}\n  packager: {MAINTAINER}\n  \
              deb: {{urgency: medium, distributions: [unstable]}}\n  \
@@ -145,13 +153,13 @@ impl Stage {
         Ok(fs::write(self.path.join("changelog.yaml"), text)?)
     }
 
-    /// The binary, the licences and the example by themselves.
-    pub(super) fn tarball(&self, release: &Release, packages: &Path) -> anyhow::Result<()> {
-        let name = format!(
-            "clusterrebootd-{}-linux-{}",
-            release.version,
-            tools::arch()?
-        );
+    /// Everything but what only packages want, in a folder of this name.
+    pub(super) fn tarball(
+        &self,
+        release: &Release,
+        name: &str,
+        packages: &Path,
+    ) -> anyhow::Result<()> {
         let archive = packages.join(format!("{name}.tar.gz"));
         let mut tar = Command::new("tar");
         tar.args([
@@ -190,7 +198,7 @@ fn stage_scripts(from: &Path, to: &Path, epoch: &str) -> anyhow::Result<()> {
 }
 
 /// By gzip(1), without a name or a time.
-fn compressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+pub(super) fn compressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut gzip = Command::new("gzip")
         .args(["--best", "--no-name", "--stdout"])
         .stdin(Stdio::piped())

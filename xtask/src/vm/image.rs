@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::package::{Build, Place, Release, tools};
+use crate::package::Workshop;
 
 /// Soft reboots came with systemd 254: not older than this.
 const SUITE: &str = "trixie";
@@ -152,14 +152,17 @@ fn base(directory: &Path) -> anyhow::Result<PathBuf> {
 
 /// The package as `cargo xtask package` makes it, and the same with a later version.
 fn packages(root: &Path, directory: &Path, profile: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
-    let (place, release) = (Place::of(root), Release::of(root)?);
-    let build = Build::make(&place, &release, profile, &tools::nfpm(&place)?)?;
+    let workshop = Workshop::of(root, profile)?;
+    let build = workshop.own_build()?;
     let pack = |name: &str, version: &str| {
         let folder = emptied(directory.join(name))?;
         build.pack("deb", version, &folder)?;
         only(&folder, |it| it.ends_with(".deb"))
     };
-    Ok((pack("package", &release.version)?, pack("later", LATER)?))
+    Ok((
+        pack("package", &workshop.release.version)?,
+        pack("later", LATER)?,
+    ))
 }
 
 fn furnish(tree: &Path, package: &Path, later: &Path) -> anyhow::Result<()> {
