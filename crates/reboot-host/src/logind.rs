@@ -13,6 +13,9 @@ use zbus::{Connection, Message, OwnedVariant, fdo};
 /// How long a call may take, connecting included.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// logind's flag for a restart of user space alone; before systemd 254 it refuses it.
+const SOFT_REBOOT: u64 = 1 << 2;
+
 /// Where a service is found on the bus.
 struct Service {
     name: &'static str,
@@ -78,13 +81,14 @@ impl Logind {
         reply.await.map(drop)
     }
 
-    /// Asks systemd to restart user space without the kernel (systemd 254 and later).
+    /// Asks logind to restart user space without the kernel (systemd 254 and later). systemd's own
+    /// `SoftReboot` would stop no service: it kills whatever runs.
     ///
     /// # Errors
     /// As for [`Logind::reboot`].
     pub async fn soft_reboot(&self) -> Result<(), HostError> {
-        let same_root = ("",);
-        let reply = self.call(&SYSTEMD, SYSTEMD.interface, "SoftReboot", &same_root);
+        let flags = (SOFT_REBOOT,);
+        let reply = self.call(&LOGIND, LOGIND.interface, "RebootWithFlags", &flags);
         reply.await.map(drop)
     }
 

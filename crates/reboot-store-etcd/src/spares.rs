@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// So many of one length stand ready.
-const READY: usize = 4;
+const READY: usize = 8;
+/// No more are left when new ones are granted: several at once cost etcd hardly more than one.
+const FEW: usize = 4;
 /// Of so many lengths.
 const LENGTHS_MAX: usize = 8;
 
@@ -44,8 +46,8 @@ impl Spares {
         }
     }
 
-    /// The youngest of a length, if there is one; another is granted in its place. It may have
-    /// ended.
+    /// The youngest of a length, if there is one; others are granted when few are left. It may
+    /// have ended.
     pub(crate) fn take(&self, duration_ms: u64) -> Option<Spare> {
         let mut stocks = self.stocks();
         if stocks.len() >= LENGTHS_MAX && !stocks.contains_key(&duration_ms) {
@@ -53,7 +55,10 @@ impl Spares {
         }
         let stock = stocks.entry(duration_ms).or_default();
         let spare = stock.ready.pop();
-        let missing = READY.saturating_sub(stock.ready.len() + stock.ordered);
+        let missing = match stock.ready.len() + stock.ordered {
+            left if left > FEW => 0,
+            left => READY - left,
+        };
         stock.ordered += missing;
         drop(stocks);
         for _ in 0..missing {

@@ -118,7 +118,7 @@ fn planned_command(method: &Method) -> String {
     match method {
         Method::Command(argv) => argv.join(" "),
         Method::Logind => "systemd-logind: Reboot".to_owned(),
-        Method::Soft => "systemd: SoftReboot".to_owned(),
+        Method::Soft => "systemd-logind: RebootWithFlags (soft reboot)".to_owned(),
     }
 }
 

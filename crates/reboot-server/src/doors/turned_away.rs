@@ -8,6 +8,7 @@ use crate::peer::Peer;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{Method, StatusCode};
+use reboot_store::wire::CHANGED_PATH;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,7 +64,8 @@ impl Lines {
 impl Attempt {
     /// What a request would change; `None` when it only looks, or nobody keeps a record.
     pub(super) fn of(request: &Request) -> Option<Self> {
-        if request.method().is_safe() {
+        let is_question = request.uri().path().ends_with(CHANGED_PATH);
+        if request.method().is_safe() || is_question {
             return None;
         }
         let all = request.extensions();

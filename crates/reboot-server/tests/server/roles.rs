@@ -216,6 +216,12 @@ async fn whoever_may_not_change_something_is_written_down() {
 async fn whoever_only_looks_makes_no_line_and_a_flood_few() {
     let guarded = Guarded::new().await;
     assert_eq!(guarded.house.get("/api/v1/fleet").await.status, 401);
+    let question = post("/api/store/v1/changed", "", b"");
+    assert_eq!(
+        guarded.house.ask(&question).await.status,
+        401,
+        "it asks for news"
+    );
     let mut line = guarded.house.line().await;
     let flood = post("/api/v1/pause", "", b"").repeat(300);
     line.send(&flood).await;
