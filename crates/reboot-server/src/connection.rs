@@ -76,7 +76,7 @@ impl Connection {
 
     /// Serves one request after the other.
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut self, stream: S) {
-        let mut next = Some((Rewound::new(stream), None));
+        let mut next = Some((Rewound::new(stream, &self.space), None));
         while let Some((stream, answer)) = next {
             let Some(parked) = self.serve_until_parked(stream, answer).await else {
                 return;
@@ -109,6 +109,7 @@ impl Connection {
             );
         loop {
             let event = tokio::select! {
+                biased; // an answer that is there goes out first
                 _ = &mut connection => Event::Over,
                 () = space.is_taken() => Event::Parked,
                 _ = ending.wait_for(|ending| *ending), if !is_ending => Event::Ending,
@@ -116,6 +117,14 @@ impl Connection {
             match event {
                 Event::Over => return None,
                 Event::Parked => {
+                    // Answers before it go out first.
+                    while space.is_sending() {
+                        tokio::select! {
+                            biased;
+                            _ = &mut connection => return None,
+                            () = space.has_sent() => {}
+                        }
+                    }
                     let parts = connection.into_parts();
                     return space.park(parts.io.into_inner(), &parts.read_buf);
                 }

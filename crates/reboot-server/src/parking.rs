@@ -13,6 +13,7 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -31,6 +32,9 @@ pub(crate) struct Parking(Option<Arc<Space>>);
 pub(crate) struct Space {
     taken: Mutex<Taken>,
     news: Notify,
+    /// Whether something was written that may not be sent yet.
+    is_sending: AtomicBool,
+    sent: Notify,
 }
 
 #[derive(Default)]
@@ -49,6 +53,7 @@ struct Manner {
 /// A connection whose request waits.
 pub(crate) struct Parked<S> {
     stream: S,
+    space: Arc<Space>,
     /// What the client has sent besides.
     rest: Vec<u8>,
     manner: Manner,
@@ -59,6 +64,7 @@ pub(crate) struct Parked<S> {
 pub(crate) struct Rewound<S> {
     first: Vec<u8>,
     stream: S,
+    space: Arc<Space>,
 }
 
 // === impl Parking ===
@@ -121,14 +127,29 @@ impl Space {
     /// Takes a connection out of service. `None` when nothing was left here.
     pub(crate) fn park<S>(&self, stream: Rewound<S>, read: &[u8]) -> Option<Parked<S>> {
         let mut taken = self.taken();
-        let Rewound { first, stream } = stream;
+        let Rewound {
+            first,
+            stream,
+            space,
+        } = stream;
         Some(Parked {
             stream,
+            space,
             // Copied: it is mostly empty, and would keep the buffer that it was read into.
             rest: [read, &first].concat(),
             manner: taken.manner,
             answer: taken.answer.take()?,
         })
+    }
+
+    /// Whether answers are on their way to a client that does not read them.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.is_sending.load(Ordering::Relaxed)
+    }
+
+    /// Comes when one of them went out.
+    pub(crate) async fn has_sent(&self) {
+        self.sent.notified().await;
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -183,8 +204,12 @@ impl<S: AsyncRead + Unpin> Parked<S> {
         };
         let mut first = self.manner.request().into_bytes();
         first.append(&mut self.rest);
-        let stream = self.stream;
-        Some((Rewound { first, stream }, answer))
+        let rewound = Rewound {
+            first,
+            stream: self.stream,
+            space: self.space,
+        };
+        Some((rewound, answer))
     }
 }
 
@@ -192,9 +217,12 @@ impl<S: AsyncRead + Unpin> Parked<S> {
 
 impl<S> Rewound<S> {
     /// One of which nothing was read.
-    pub(crate) fn new(stream: S) -> Self {
-        let first = Vec::new();
-        Self { first, stream }
+    pub(crate) fn new(stream: S, space: &Arc<Space>) -> Self {
+        Self {
+            first: Vec::new(),
+            stream,
+            space: space.clone(),
+        }
     }
 }
 
@@ -223,6 +251,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.space.is_sending.store(true, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -231,6 +260,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.space.is_sending.store(true, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
     }
 
@@ -239,7 +269,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() && self.space.is_sending.swap(false, Ordering::Relaxed) {
+            self.space.sent.notify_one();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

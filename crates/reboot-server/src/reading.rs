@@ -15,7 +15,7 @@ const DISCARDED_BYTES_MAX: u64 = 4 << 20;
 /// # Errors
 /// `decode_error` when it is too long, too slow, or broken off.
 pub(crate) async fn read_body(body: Body, limits: &Limits) -> Result<Vec<u8>, Refused> {
-    if body.size_hint().lower() > DISCARDED_BYTES_MAX {
+    if body.size_hint().lower() > DISCARDED_BYTES_MAX.max(limits.request_bytes as u64) {
         return Err(too_long(limits.request_bytes));
     }
     match timeout(limits.patience, collect(body, limits.request_bytes)).await {
@@ -39,7 +39,8 @@ async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, Refused> {
             continue;
         };
         seen += data.len() as u64;
-        if seen > DISCARDED_BYTES_MAX {
+        // Longer than it may be: a body within its limit is read to its end.
+        if seen > DISCARDED_BYTES_MAX.max(max as u64) {
             break;
         }
         if seen <= max as u64 {

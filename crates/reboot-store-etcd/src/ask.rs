@@ -48,8 +48,7 @@ impl<'a> Asking<'a> {
         let turn = self.store.turns.at(self.group).await;
         let result = self.try_until_it_stands().await;
         drop(turn);
-        let is_unknown = matches!(result, Err(Trouble::Unknown(_)));
-        if result.is_err() && !is_unknown {
+        if !matches!(result, Err(Trouble::Unknown(_))) {
             self.leases.give_back(self.store).await;
         }
         result
@@ -127,6 +126,10 @@ impl<'a> Asking<'a> {
             None => self.create(&view)?,
         };
         let facts = self.facts(&view, &before.group)?;
+        // What was not seen is not gone: who is swept is read.
+        if source == Source::Memory && before.group.swept(&facts).0 != before.group {
+            return Ok(Err(Refusal::SessionEnded));
+        }
         let applied = match apply(&before.group, self.request, &facts) {
             Ok(applied) => applied,
             Err(refusal) => return Ok(Err(refusal)),
@@ -152,7 +155,7 @@ impl<'a> Asking<'a> {
         let newer = Snapshot::of(answer.revision, answer.results);
         Ok(Ok(match answer.succeeded {
             true => {
-                self.leases.restart(self.store).await;
+                self.leases.stand(self.store).await;
                 self.remember(needed, newer);
                 Attempt::Granted(written)
             }
@@ -359,11 +362,11 @@ impl Asking<'_> {
             Range::one(keys.record(group)),
             Range::one(keys.cooldown(group)),
             Range::one(keys.pause()),
+            Range::under(keys.sessions(&Pause::keeper())),
+            // Whose claim counts as dead, by what stands here and what does not.
+            Range::under(keys.lock_directory(group)),
         ];
         guards.extend(keys.semaphore(group).map(Range::one));
-        if self.request.action.takes_a_slot() {
-            guards.push(Range::under(keys.lock_directory(group)));
-        }
         if let Some(node) = self.request.action.node() {
             guards.push(Range::under(keys.sessions(node)));
             guards.push(Range::under(keys.marks(node)));
@@ -381,6 +384,49 @@ impl Needed {
             reading: self.reading.with(all_health),
             knows_nodes: true,
             ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client, Options};
+    use crate::store::Layout;
+    use reboot_core::id::RequestId;
+
+    /// A watch tells of a record and of its holders apart: who is swept by half of what a commit
+    /// wrote is alive.
+    #[tokio::test]
+    async fn every_commit_compares_what_claims_stand_on() {
+        let client = Client::new(Options::new(["http://127.0.0.1:1"])).unwrap();
+        let store = EtcdStore::new(client, &Layout::default()).for_many_nodes();
+        let group = GroupName::default();
+        let node = NodeName::new("a").unwrap();
+        let by = || "operator".to_owned();
+        for action in [
+            Action::Steady { node, id: None },
+            Action::Break {
+                number: 1,
+                by: by(),
+                reason: String::new(),
+            },
+            Action::SetMax { max: 1, by: by() },
+        ] {
+            let request = Request {
+                id: RequestId::new("request").unwrap(),
+                at: String::new(),
+                action,
+            };
+            let guards = Asking::new(&store, &group, None, &request).guards();
+            let keys = store.keys();
+            for needed in [keys.lock_directory(&group), keys.sessions(&Pause::keeper())] {
+                assert!(
+                    guards.contains(&Range::under(needed)),
+                    "{:?}",
+                    request.action
+                );
+            }
         }
     }
 }

@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// A commit that takes no longer starts its timers soon enough.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
+/// A lease that was granted no longer ago runs in full.
+const YOUNG: Duration = Duration::from_millis(50);
+
 /// Old marks that go in one commit: a transaction of etcd takes 128 operations.
 const OLD_MARKS_AT_ONCE: usize = 16;
 
@@ -30,6 +33,8 @@ const HISTORY_MAX: u64 = 1_000;
 pub(crate) struct Leases {
     granted: Vec<(u64, i64)>,
     next: usize,
+    /// Leases of timers that this commit puts out, for its own.
+    lent: Vec<i64>,
     /// Since when the first of them runs.
     since: Option<Instant>,
 }
@@ -60,6 +65,7 @@ impl Asking<'_> {
             ops: Vec::new(),
         };
         self.leases.next = 0;
+        self.leases.lent.clear();
         let mut after = Stored {
             history: before.history,
             ..Stored::new(applied.group.clone())
@@ -217,12 +223,14 @@ impl Asking<'_> {
             }
             Side::EndDeadline { number } => batch.delete(keys.deadline(self.group, *number)),
             Side::MarkReboot { node, keep } => {
-                let lease = self.lease(self.store.marks_ttl_ms).await?;
+                let mut old = view.marks_before_the_last(node, keep.saturating_sub(1));
+                old.truncate(OLD_MARKS_AT_ONCE);
+                let lease = self
+                    .lease_of_mark(old.first().map(|(_, lease)| *lease))
+                    .await?;
                 let key = keys.mark(node, &self.request.id);
                 batch.put(key, self.request.at.clone(), lease);
-                let old = view.marks_before_the_last(node, keep.saturating_sub(1));
-                let old = old.into_iter().take(OLD_MARKS_AT_ONCE);
-                old.for_each(|key| batch.delete(key));
+                old.into_iter().for_each(|(key, _)| batch.delete(key));
             }
             Side::OweUndo { node, undo } => {
                 batch.put_owed(view, node, undo)?;
@@ -230,6 +238,19 @@ impl Asking<'_> {
             Side::History(entry) => batch.put_history(&keys, self.group, after, entry)?,
         }
         Ok(())
+    }
+
+    /// The lease of a mark that goes, in full again, or one of its own.
+    async fn lease_of_mark(&mut self, old: Option<i64>) -> Result<i64, Trouble> {
+        if let Some(lease) = old.filter(|lease| *lease != 0) {
+            let since = Instant::now();
+            if self.store.client.keep_alive(lease).await.map_err(trouble)? > 0 {
+                self.leases.lent.push(lease);
+                self.leases.run_since(since);
+                return Ok(lease);
+            }
+        }
+        self.lease(self.store.marks_ttl_ms).await
     }
 
     /// A lease for a timer of this commit.
@@ -267,7 +288,7 @@ impl Asking<'_> {
         let Some(Spare { lease, mut since }) = spares.and_then(|it| it.take(duration_ms)) else {
             return Ok(None);
         };
-        if since.elapsed() > AT_ONCE / 2 {
+        if since.elapsed() > YOUNG {
             since = Instant::now();
             if self.store.client.keep_alive(lease).await.map_err(trouble)? <= 0 {
                 return Ok(None); // it had ended
@@ -414,15 +435,15 @@ impl Leases {
         self.since = Some(self.since.map_or(since, |it| it.min(since)));
     }
 
-    /// After a slow commit: timers start with it, not with the lease before it.
-    pub(crate) async fn restart(&mut self, store: &EtcdStore) {
-        if self
-            .since
-            .take()
-            .is_some_and(|since| since.elapsed() > AT_ONCE)
-        {
-            for (_, lease) in &self.granted {
-                let _ = store.client.keep_alive(*lease).await;
+    /// Timers stand on them now. After a slow commit they start with it, not with the lease before
+    /// it.
+    pub(crate) async fn stand(&mut self, store: &EtcdStore) {
+        let standing = self.granted.drain(..).map(|(_, lease)| lease);
+        let standing = Vec::from_iter(standing.chain(self.lent.drain(..)));
+        let since = self.since.take();
+        if since.is_some_and(|since| since.elapsed() > AT_ONCE) {
+            for lease in standing {
+                let _ = store.client.keep_alive(lease).await;
             }
         }
     }

@@ -377,16 +377,17 @@ impl View<'_> {
         u32::try_from(self.snapshot.under(&prefix).count()).unwrap_or(u32::MAX)
     }
 
-    /// The keys of all marks of a node but so many of the latest.
-    pub(crate) fn marks_before_the_last(&self, node: &NodeName, count: u32) -> Vec<String> {
+    /// The keys and leases of all marks of a node but so many of the latest, oldest first.
+    pub(crate) fn marks_before_the_last(&self, node: &NodeName, count: u32) -> Vec<(String, i64)> {
         let prefix = self.keys.marks(node);
-        let marks = self.snapshot.under(&prefix);
-        let mut marks = Vec::from_iter(marks.map(|(rest, kv)| (kv.create_revision, rest)));
-        marks.sort_unstable();
+        let mut marks = Vec::from_iter(self.snapshot.under(&prefix));
+        marks.sort_unstable_by_key(|(_, kv)| kv.create_revision);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         marks.truncate(marks.len().saturating_sub(count));
-        let keys = marks.into_iter().map(|(_, rest)| format!("{prefix}{rest}"));
-        keys.collect()
+        let marks = marks.into_iter();
+        marks
+            .map(|(rest, kv)| (format!("{prefix}{rest}"), kv.lease))
+            .collect()
     }
 
     /// What broken holds left to be undone. A break by another program counts from the commit on

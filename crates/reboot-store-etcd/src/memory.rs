@@ -18,7 +18,11 @@ enum Seen {
         snapshot: Option<Snapshot>,
     },
     /// For every node.
-    OfAll { snapshot: Option<Snapshot> },
+    OfAll {
+        snapshot: Option<Snapshot>,
+        /// Counts what was noted.
+        step: u64,
+    },
 }
 
 // === impl Memory ===
@@ -32,7 +36,8 @@ impl Memory {
 
     /// Of a server: that of all nodes.
     pub(crate) fn of_all() -> Self {
-        Self(Mutex::new(Seen::OfAll { snapshot: None }))
+        let (snapshot, step) = (None, 0);
+        Self(Mutex::new(Seen::OfAll { snapshot, step }))
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -54,7 +59,7 @@ impl Memory {
     pub(crate) fn recall(&self, keys: &Keys, wanted: &NodeName) -> Option<Snapshot> {
         match &mut *self.seen() {
             Seen::OfOne { node, snapshot } => snapshot.take_if(|_| node.as_ref() == Some(wanted)),
-            Seen::OfAll { snapshot } => {
+            Seen::OfAll { snapshot, .. } => {
                 let reading = usual_reading(keys, Some(wanted));
                 snapshot.as_ref().map(|it| it.part(&reading))
             }
@@ -69,26 +74,35 @@ impl Memory {
                     *snapshot = Some(newer);
                 }
             }
-            Seen::OfAll { snapshot } => {
+            Seen::OfAll { snapshot, step } => {
+                *step += 1;
                 if let Some(snapshot) = snapshot {
-                    snapshot.renew(&usual_reading(keys, Some(of)), &newer);
+                    snapshot.renew(&usual_reading(keys, Some(of)), &newer, *step);
                 }
             }
         }
     }
 
-    /// Notes what the next requests need of a look at the whole fleet.
-    pub(crate) fn note_look(&self, keys: &Keys, mut look: Snapshot) {
+    /// A look begins.
+    pub(crate) fn begin_look(&self) -> u64 {
+        match &*self.seen() {
+            Seen::OfAll { step, .. } => *step,
+            Seen::OfOne { .. } => 0,
+        }
+    }
+
+    /// Notes what the next requests need of a look at the whole fleet that began at this step.
+    pub(crate) fn note_look(&self, keys: &Keys, mut look: Snapshot, begun: u64) {
         match &mut *self.seen() {
             Seen::OfOne { node: None, .. } => {}
             Seen::OfOne { node, snapshot } => {
                 look.keep(&usual_reading(keys, node.as_ref()));
                 *snapshot = Some(look);
             }
-            Seen::OfAll { snapshot } => {
+            Seen::OfAll { snapshot, .. } => {
                 look.keep(&reading_of_all(keys));
                 if let Some(former) = snapshot {
-                    look.keep_newer_of(former);
+                    look.keep_newer_of(former, begun);
                 }
                 *snapshot = Some(look);
             }
@@ -105,6 +119,7 @@ impl Memory {
             } => (usual_reading(keys, node.as_ref()), snapshot),
             Seen::OfAll {
                 snapshot: Some(snapshot),
+                ..
             } => (reading_of_all(keys), snapshot),
             Seen::OfOne { .. } | Seen::OfAll { .. } => return,
         };

@@ -24,9 +24,19 @@ pub(crate) struct Snapshot {
     /// The revision at which all of it stood.
     pub(crate) revision: i64,
     kvs: BTreeMap<String, KeyValue>,
-    /// Parts that were read again since, and at which revision.
-    newer: Vec<(Range, i64)>,
+    /// Parts that were read again since.
+    newer: Vec<Newer>,
     records: Records,
+}
+
+/// A part that was read again.
+#[derive(Clone, Debug)]
+struct Newer {
+    range: Range,
+    /// The revision at which it stood.
+    revision: i64,
+    /// Which step of this process learnt it.
+    step: u64,
 }
 
 /// Records as they were understood, by key, each of its revision: a long one takes its time.
@@ -151,7 +161,7 @@ impl Snapshot {
             ..Self::default()
         };
         for range in reading.parts.iter().map(|part| &part.range) {
-            part.learn(range, self.read_at(range), self);
+            part.learn(range, (self.read_at(range), 0), self);
             let found = self.within(range);
             part.kvs
                 .extend(found.map(|(k, kv)| (k.clone(), kv.clone())));
@@ -159,22 +169,24 @@ impl Snapshot {
         part
     }
 
-    /// What another snapshot of this reading shows, where that is newer.
-    pub(crate) fn renew(&mut self, reading: &Reading, newer: &Self) {
+    /// What another snapshot of this reading shows, where that is newer; learnt in this step.
+    pub(crate) fn renew(&mut self, reading: &Reading, newer: &Self, step: u64) {
         for part in &reading.parts {
-            self.learn(&part.range, newer.revision, newer);
+            self.learn(&part.range, (newer.revision, step), newer);
         }
     }
 
-    /// What was learnt since by another snapshot of the same, where that is newer.
-    pub(crate) fn keep_newer_of(&mut self, former: &Self) {
-        for (range, revision) in &former.newer {
-            self.learn(range, *revision, former);
+    /// What another snapshot of the same learnt after a step, where that is newer. What it knew
+    /// before this one was read cannot be newer, unless etcd was put back: then it is of another
+    /// past.
+    pub(crate) fn keep_newer_of(&mut self, former: &Self, after: u64) {
+        for it in former.newer.iter().filter(|it| it.step > after) {
+            self.learn(&it.range, (it.revision, it.step), former);
         }
     }
 
     /// A range as it stood at a later revision.
-    fn learn(&mut self, range: &Range, revision: i64, from: &Self) {
+    fn learn(&mut self, range: &Range, (revision, step): (i64, u64), from: &Self) {
         if revision <= self.read_at(range) {
             return;
         }
@@ -185,14 +197,18 @@ impl Snapshot {
         let found = from.within(range);
         self.kvs
             .extend(found.map(|(k, kv)| (k.clone(), kv.clone())));
-        self.newer.retain(|(other, _)| !range.includes(other));
-        self.newer.push((range.clone(), revision));
+        self.newer.retain(|other| !range.includes(&other.range));
+        self.newer.push(Newer {
+            range: range.clone(),
+            revision,
+            step,
+        });
     }
 
     /// The revision at which a range was read.
     fn read_at(&self, range: &Range) -> i64 {
-        let whole = self.newer.iter().filter(|(it, _)| it.includes(range));
-        let newest = whole.map(|(_, revision)| *revision).max();
+        let whole = self.newer.iter().filter(|it| it.range.includes(range));
+        let newest = whole.map(|it| it.revision).max();
         newest.unwrap_or(0).max(self.revision)
     }
 
@@ -293,6 +309,7 @@ mod tests {
         all.renew(
             &reading,
             &snapshot(14, &[("a/2", 13), ("a/3", 12), ("c", 14)]),
+            1,
         );
         let now = [("a/2", 13), ("a/3", 12), ("b/1", 5), ("c", 14)];
         assert_eq!(keys(&all), now);
@@ -306,9 +323,9 @@ mod tests {
     fn an_older_answer_that_comes_late_changes_nothing() {
         let reading = Reading::default().with(Range::under("a/"));
         let mut all = snapshot(10, &[("a/1", 3)]);
-        all.renew(&reading, &snapshot(14, &[("a/1", 14)]));
-        all.renew(&reading, &snapshot(12, &[("a/1", 12)]));
-        all.renew(&reading, &snapshot(9, &[]));
+        all.renew(&reading, &snapshot(14, &[("a/1", 14)]), 1);
+        all.renew(&reading, &snapshot(12, &[("a/1", 12)]), 2);
+        all.renew(&reading, &snapshot(9, &[]), 3);
         assert_eq!(keys(&all), [("a/1", 14)]);
         assert_eq!(bound(&all, &Range::under("a/")), 15);
     }
@@ -317,15 +334,26 @@ mod tests {
     fn a_look_that_began_earlier_takes_nothing_back() {
         let reading = Reading::default().with(Range::under("a/"));
         let mut former = snapshot(10, &[("a/1", 3), ("b/1", 3)]);
-        former.renew(&reading, &snapshot(14, &[("a/2", 14)]));
+        former.renew(&reading, &snapshot(14, &[("a/2", 14)]), 7);
         let mut look = snapshot(12, &[("a/1", 3), ("b/1", 12)]);
-        look.keep_newer_of(&former);
+        look.keep_newer_of(&former, 6);
         assert_eq!(keys(&look), [("a/2", 14), ("b/1", 12)]);
         assert_eq!(bound(&look, &Range::under("a/")), 15);
         assert_eq!(bound(&look, &Range::under("b/")), 13);
         let mut later = snapshot(20, &[("a/1", 18)]);
-        later.keep_newer_of(&look);
+        later.keep_newer_of(&look, 6);
         assert_eq!(keys(&later), [("a/1", 18)]);
+    }
+
+    #[test]
+    fn an_etcd_that_was_put_back_leaves_nothing_of_another_past() {
+        let reading = Reading::default().with(Range::under("a/"));
+        let mut former = snapshot(985, &[("a/1", 980)]);
+        former.renew(&reading, &snapshot(990, &[("a/1", 990)]), 7);
+        let mut look = snapshot(801, &[("a/1", 799)]);
+        look.keep_newer_of(&former, 7);
+        assert_eq!(keys(&look), [("a/1", 799)]);
+        assert_eq!(bound(&look, &Range::under("a/")), 802);
     }
 
     #[test]
@@ -333,7 +361,7 @@ mod tests {
         let of_all = Reading::default().with(Range::under("marks/"));
         let mut all = snapshot(10, &[("marks/x/1", 4), ("marks/y/1", 5), ("record", 6)]);
         let of_x = Reading::default().with(Range::under("marks/x/"));
-        all.renew(&of_x, &snapshot(12, &[("marks/x/2", 12)]));
+        all.renew(&of_x, &snapshot(12, &[("marks/x/2", 12)]), 1);
         let part = all.part(&of_x);
         assert_eq!(keys(&part), [("marks/x/2", 12)]);
         assert_eq!(bound(&part, &Range::under("marks/x/")), 13);

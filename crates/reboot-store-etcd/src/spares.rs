@@ -13,6 +13,8 @@ const READY: usize = 8;
 const FEW: usize = 4;
 /// Of so many lengths.
 const LENGTHS_MAX: usize = 8;
+/// None is longer, in milliseconds.
+const LENGTH_MAX_MS: u64 = 48 * 60 * 60 * 1000;
 
 /// Leases on which nothing stands yet, by their length in milliseconds.
 #[derive(Clone)]
@@ -26,6 +28,8 @@ struct Stock {
     ready: Vec<Spare>,
     /// How many are being granted.
     ordered: usize,
+    /// When one was asked for last.
+    asked: Option<Instant>,
 }
 
 /// One lease.
@@ -49,11 +53,17 @@ impl Spares {
     /// The youngest of a length, if there is one; others are granted when few are left. It may
     /// have ended.
     pub(crate) fn take(&self, duration_ms: u64) -> Option<Spare> {
-        let mut stocks = self.stocks();
-        if stocks.len() >= LENGTHS_MAX && !stocks.contains_key(&duration_ms) {
+        if duration_ms > LENGTH_MAX_MS {
             return None;
         }
+        let mut stocks = self.stocks();
+        if stocks.len() >= LENGTHS_MAX && !stocks.contains_key(&duration_ms) {
+            let oldest = stocks.iter().min_by_key(|(_, stock)| stock.asked);
+            let oldest = oldest.map(|(duration_ms, _)| *duration_ms)?;
+            stocks.remove(&oldest); // what stands ready ends by itself
+        }
         let stock = stocks.entry(duration_ms).or_default();
+        stock.asked = Some(Instant::now());
         let spare = stock.ready.pop();
         let missing = match stock.ready.len() + stock.ordered {
             left if left > FEW => 0,
@@ -72,7 +82,9 @@ impl Spares {
         let (lease, since) = (lease::fresh(), Instant::now());
         let granted = self.client.grant(lease, lease::secs(duration_ms)).await;
         let mut stocks = self.stocks();
-        let stock = stocks.entry(duration_ms).or_default();
+        let Some(stock) = stocks.get_mut(&duration_ms) else {
+            return; // nobody asks for this length any more
+        };
         stock.ordered = stock.ordered.saturating_sub(1);
         if granted.is_ok() {
             stock.ready.push(Spare { lease, since });

@@ -181,6 +181,7 @@ impl Store for EtcdStore {
     }
 
     async fn look(&self) -> Result<Fleet, Trouble> {
+        let begun = self.memory.begin_look();
         let snapshot = reading(&self.keys)
             .read(&self.client)
             .await
@@ -194,7 +195,7 @@ impl Store for EtcdStore {
         if let Ok(mut lines) = self.lines.lock() {
             lines.note(&fleet);
         }
-        self.memory.note_look(&self.keys, snapshot);
+        self.memory.note_look(&self.keys, snapshot, begun);
         Ok(fleet)
     }
 

@@ -302,8 +302,11 @@ impl Desk {
         let mut one_by_one = None;
         if rules.policies != Default::default() {
             one_by_one = Some(self.thresholds.lock().await);
-            let sight = self.view.fresh().await.map_err(Obstacle::firm)?;
-            judge(&sight, wish, rules, ahead())?;
+            sight = self.view.fresh().await.map_err(Obstacle::firm)?;
+            // Who holds already is admitted already.
+            if held(&sight, wish).is_none() {
+                judge(&sight, wish, rules, ahead())?;
+            }
         }
         let known = held(&sight, wish);
         let answer = self.commit(wish, rules, call, known).await;
