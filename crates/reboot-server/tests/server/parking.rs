@@ -66,6 +66,28 @@ async fn what_was_sent_behind_a_wait_is_answered_behind_it() {
     assert_eq!(house.holders().await, ["c"]);
 }
 
+/// Nothing of a long body is taken for another request.
+#[tokio::test]
+async fn a_long_body_is_read_to_its_end_before_its_request_waits() {
+    let rules = GroupRules::of_max(1);
+    let mut settings = ServerSettings::of_group(GroupName::default(), rules);
+    settings.limits.request_bytes = 8 << 20;
+    let house = House::open(settings).await;
+    assert_eq!(house.pre_reboot("holder").await.status, 200);
+    let hidden = "\r\n\r\nGET /healthz HTTP/1.1\r\nhost: s\r\n\r\n".repeat(150_000);
+    let form = format!("hostname=a&padding={hidden}");
+    let (head, last) = ("POST /api/v1/lock HTTP/1.1\r\nhost: s\r\n", "0\r\n\r\n");
+    let chunk = format!("{:x}\r\n{form}\r\n", form.len());
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n{chunk}{last}");
+    let mut line = waiting(&house, chunked.as_bytes()).await;
+    house.steady("holder").await;
+    assert_eq!(line.answer().await.unwrap().status, 200);
+    let steady = post("/v1/steady-state", HEADER, body("a", "default").as_bytes());
+    let answer = line.ask(&steady).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(house.holders().await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn a_connection_is_closed_after_a_wait_where_the_client_wants_it() {
     let house = taken().await;
