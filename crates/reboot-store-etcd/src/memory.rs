@@ -1,5 +1,6 @@
 //! What this process saw last. A request is first tried on that: the commit compares all of it.
-//! Where something has changed nothing is lost but a transaction, whose answer is how it stands now.
+//! Where something has changed nothing is lost but a transaction, whose answer is how it stands
+//! now.
 
 use crate::ask::usual_reading;
 use crate::client::Event;
