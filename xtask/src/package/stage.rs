@@ -14,7 +14,8 @@ use super::{Release, Workshop, compile, libc, tools};
 /// Completions are for these shells, and for these names of the program.
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 const NAMES: [&str; 2] = ["clusterrebootd", "rebootlockctl"];
-const CONFIGURATIONS: [&str; 2] = ["config.yaml", "server.yaml"];
+/// What is packed as it stands in packaging/.
+const AS_IT_IS: [&str; 3] = ["config.yaml", "copyright", "server.yaml"];
 const UNITS: [&str; 2] = ["clusterrebootd.service", "clusterrebootd-server.service"];
 
 const SCRIPTS: &str = "packaging/scripts";
@@ -56,7 +57,7 @@ impl Stage {
         stage.manual(own, release)?;
         stage.completions(own)?;
         stage.units(root)?;
-        for name in CONFIGURATIONS {
+        for name in AS_IT_IS {
             fs::copy(root.join("packaging").join(name), stage.path.join(name))?;
         }
         stage.changelog(release)?;
