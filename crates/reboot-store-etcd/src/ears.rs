@@ -25,6 +25,18 @@ pub(crate) struct Ear {
     wakes: Wakes,
 }
 
+/// What of it was missed since a look.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Missed {
+    Nothing,
+    Something,
+    /// Records were put: what they say tells.
+    Puts,
+}
+
+/// So many records are compared; where more were put, something may be new.
+const COMPARED_MAX: usize = 32;
+
 /// What became of a range since a look.
 struct Since<'a> {
     /// How many keys there were.
@@ -74,14 +86,15 @@ impl Ear {
         [range(true, 0, seen), range(false, seen + 1, 0)]
     }
 
-    /// Whether what became of the range would have woken. What a record said before is not asked:
-    /// one that was put may have.
-    fn has_missed(&self, since: &Since<'_>) -> bool {
+    /// Whether what became of the range would have woken.
+    fn missed(&self, since: &Since<'_>) -> Missed {
+        let is_other = since.came() > 0 || since.went() > 0;
         match self.wakes {
-            Wakes::ComingAndGoing => since.came() > 0 || since.went() > 0,
-            Wakes::All | Wakes::Verdicts | Wakes::Slots => {
-                !since.put.is_empty() || since.went() > 0
-            }
+            _ if is_other => Missed::Something,
+            Wakes::ComingAndGoing => Missed::Nothing,
+            _ if since.put.is_empty() => Missed::Nothing,
+            Wakes::All => Missed::Something,
+            Wakes::Verdicts | Wakes::Slots => Missed::Puts,
         }
     }
 }
@@ -115,21 +128,80 @@ pub(crate) async fn have_missed(ears: &[Ear], seen: i64, client: &Client) -> Res
         Err(fault) => return Err(trouble(fault)),
     };
     let mut pairs = results.chunks_exact(2);
-    let mut missed = ears.iter().map(|ear| match pairs.next() {
-        Some(
+    let mut put = Vec::new();
+    for ear in ears {
+        let Some(
             [
-                OpResult::Range { count, .. },
+                OpResult::Range { count: before, .. },
                 OpResult::Range { kvs, count: now },
             ],
-        ) => ear.has_missed(&Since {
-            before: *count,
+        ) = pairs.next()
+        else {
+            return Ok(true);
+        };
+        match ear.missed(&Since {
+            before: *before,
             now: *now,
             put: kvs,
             seen,
-        }),
+        }) {
+            Missed::Nothing => {}
+            Missed::Something => return Ok(true),
+            Missed::Puts => put.extend(kvs.iter().map(|kv| kv.key.clone())),
+        }
+    }
+    would_have_woken(ears, &put, seen, client).await
+}
+
+/// Whether what was put under these keys since a look says something else to whoever listens.
+async fn would_have_woken(
+    ears: &[Ear],
+    keys: &[Vec<u8>],
+    seen: i64,
+    client: &Client,
+) -> Result<bool, Trouble> {
+    if keys.is_empty() || keys.len() > COMPARED_MAX {
+        return Ok(!keys.is_empty());
+    }
+    let value = |key: &Vec<u8>, at_revision| Op::Range {
+        key: key.clone(),
+        end: None,
+        keys_only: false,
+        count_only: false,
+        limit: 0,
+        min_mod_revision: 0,
+        at_revision,
+    };
+    let both = keys
+        .iter()
+        .flat_map(|key| [value(key, seen), value(key, 0)]);
+    let question = Txn {
+        then: both.collect(),
+        ..Txn::default()
+    };
+    let results = match client.txn(question).await {
+        Ok(answer) => answer.results,
+        Err(Fault::Refused(_)) => return Ok(true),
+        Err(fault) => return Err(trouble(fault)),
+    };
+    let mut pairs = results.chunks_exact(2);
+    Ok(pairs.any(|pair| match pair {
+        [
+            OpResult::Range { kvs: before, .. },
+            OpResult::Range { kvs: now, .. },
+        ] => match now.first() {
+            Some(now) => {
+                let event = Event {
+                    kind: EventKind::Put,
+                    kv: now.clone(),
+                    previous: before.first().cloned(),
+                };
+                wakes(ears, &event)
+            }
+            None => true,
+        },
         _ => true,
-    });
-    Ok(missed.any(|missed| missed))
+    }))
 }
 
 /// Whether an event wakes any of these.
@@ -250,12 +322,13 @@ mod tests {
         let kv = |create_revision| put(None, Vec::new()).kv.created_at(create_revision);
         let missed = |wakes, before, now, put: &[KeyValue]| {
             let seen = 7;
-            ear(wakes).has_missed(&Since {
+            let since = Since {
                 before,
                 now,
                 put,
                 seen,
-            })
+            };
+            ear(wakes).missed(&since)
         };
         let all = [
             Wakes::All,
@@ -264,19 +337,18 @@ mod tests {
             Wakes::ComingAndGoing,
         ];
         for wakes in all {
-            assert!(!missed(wakes, 3, 3, &[]), "{wakes:?}: nothing happened");
-            assert!(missed(wakes, 3, 2, &[]), "{wakes:?}: one went");
-            assert!(
-                missed(wakes, 3, 3, &[kv(8)]),
-                "{wakes:?}: one went, one came"
-            );
+            assert_eq!(missed(wakes, 3, 3, &[]), Missed::Nothing, "{wakes:?}");
+            for (now, put) in [(2, vec![]), (3, vec![kv(8)]), (4, vec![kv(8)])] {
+                let is_it = missed(wakes, 3, now, &put) == Missed::Something;
+                assert!(is_it, "{wakes:?}: one came, or went, or both");
+            }
         }
-        assert!(missed(Wakes::ComingAndGoing, 3, 4, &[kv(8)]), "one came");
-        assert!(
-            !missed(Wakes::ComingAndGoing, 3, 3, &[kv(7)]),
-            "one was renewed"
-        );
-        assert!(missed(Wakes::All, 3, 3, &[kv(7)]), "one was changed");
+        let put_again = |wakes| missed(wakes, 3, 3, &[kv(7)]);
+        assert_eq!(put_again(Wakes::All), Missed::Something);
+        assert_eq!(put_again(Wakes::ComingAndGoing), Missed::Nothing);
+        for wakes in [Wakes::Verdicts, Wakes::Slots] {
+            assert_eq!(put_again(wakes), Missed::Puts, "what it says tells");
+        }
     }
 
     impl KeyValue {
