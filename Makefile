@@ -2,7 +2,7 @@
 .PHONY: build test package verify
 
 build:
-	cargo build --release --locked
+	cargo xtask build
 
 test:
 	cargo xtask test

@@ -43,7 +43,13 @@ enum Command {
     Faults(faults::Length),
     /// Make Rust of the `.proto` files. A test sees that what is committed is what this makes.
     Gen,
-    /// Make the packages of this commit, with their check sums: .deb, .rpm, .apk, and a tarball.
+    /// Compile the program for this machine, needing nothing of its system, into `dist`.
+    Build {
+        /// The build profile.
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
+    /// Make the packages of this commit, with their check sums: .deb, .rpm, .apk, tarballs, image.
     Package(package::Order),
     /// Try the packages in fresh systems: installed, upgraded, removed, purged. Wants root.
     PackageTest(install::Order),
@@ -80,6 +86,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Prove { arguments } => test::prove(root, &arguments)?,
         Command::Faults(length) => faults::run(root, &length)?,
         Command::Gen => generate::run(root).map(|()| true)?,
+        Command::Build { profile } => package::build(root, &profile).map(|()| true)?,
         Command::Package(order) => package::run(root, &order).map(|()| true)?,
         Command::PackageTest(order) => install::run(root, &order).map(|()| true)?,
         Command::VmTest(order) => vm::run(root, &order)?,

@@ -52,7 +52,7 @@ pub(crate) struct Place {
 
 const RELEASE_PROFILE: &str = "dist";
 /// A kind of package, and what its name ends with.
-pub(crate) const KINDS: [&str; 3] = ["deb", "rpm", "apk"];
+const KINDS: [&str; 2] = ["deb", "rpm"];
 
 /// Everything that two builds must agree on to be the same, byte for byte.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
     if order.check_reproducible {
         reproduce::check(&workshop, archs, &packages)?;
     }
-    sign::Keys::of_environment().sign(&packages)?;
+    sign::Keys::of_environment().sign(root, &packages)?;
     for name in sums::names(&packages)? {
         println!("{}", packages.join(name).display());
     }
@@ -116,11 +116,10 @@ pub(crate) fn make(workshop: &Workshop, archs: Archs, out: &Path) -> anyhow::Res
     let (mut images, mut targets) = (Vec::new(), Vec::new());
     for arch in archs.each() {
         let dynamic = workshop.packages(*arch, &packages)?;
+        let fixed = workshop.static_packages(*arch, &packages)?;
         if *arch == Arch::own()? {
-            let copy = out.join("clusterrebootd");
-            fs::copy(&dynamic.binary, copy).context("cannot copy the binary")?;
+            put(&fixed.binary, out)?;
         }
-        let fixed = workshop.static_archive(*arch, &packages)?;
         targets.extend([dynamic.target, fixed.target]);
         images.push(Image {
             arch: *arch,
@@ -144,6 +143,26 @@ pub(crate) fn make(workshop: &Workshop, archs: Archs, out: &Path) -> anyhow::Res
     )?;
     sums::write(&packages)?;
     Ok(packages)
+}
+
+/// The program alone, for this machine: static, below `dist`.
+///
+/// # Errors
+/// Names the program that is missing or failed.
+pub(crate) fn build(root: &Path, profile: &str) -> anyhow::Result<()> {
+    let workshop = Workshop::of(root, profile)?;
+    let (arch, libc) = (Arch::own()?, Libc::Musl);
+    let binary = compile::compile(&workshop, Target { arch, libc })?;
+    elf::check(&fs::read(&binary)?, arch, true).with_context(|| binary.display().to_string())?;
+    println!("{}", put(&binary, &root.join("dist"))?.display());
+    Ok(())
+}
+
+fn put(binary: &Path, out: &Path) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(out)?;
+    let copy = out.join("clusterrebootd");
+    fs::copy(binary, &copy).context("cannot copy the binary")?;
+    Ok(copy)
 }
 
 fn pretty(value: &serde_json::Value) -> anyhow::Result<String> {
@@ -210,10 +229,11 @@ impl Workshop {
         Ok(build)
     }
 
-    /// The tarball that needs nothing of the system.
-    fn static_archive(&self, arch: Arch, folder: &Path) -> anyhow::Result<Build> {
+    /// What needs nothing of the system, or has musl there: the .apk, and a tarball.
+    fn static_packages(&self, arch: Arch, folder: &Path) -> anyhow::Result<Build> {
         let libc = Libc::Musl;
         let build = Build::make(self, Target { arch, libc })?;
+        build.pack("apk", &self.release.version, folder)?;
         build.archive(folder)?;
         Ok(build)
     }
@@ -304,7 +324,7 @@ impl Build {
             ("STAGE", &*stage.to_string_lossy()),
             ("PACKAGE_ARCH", &*self.target.arch.to_string()),
             ("PACKAGE_VERSION", version),
-            ("PACKAGE_LIBC", self.stage.libc().context("it is static")?),
+            ("PACKAGE_LIBC", self.stage.libc().unwrap_or_default()), // an .apk names none
         ] {
             text = text.replace(&format!("${{{name}}}"), value);
         }

@@ -122,7 +122,7 @@ impl Image {
             "User": format!("{USER}:{USER}"),
             "Entrypoint": [format!("/{PROGRAM}")],
             "Cmd": ["serve"],
-            "Env": ["PATH=/usr/bin"],
+            "Env": ["PATH=/usr/bin", format!("STATE_DIRECTORY=/{STATE}")],
             "WorkingDir": format!("/{STATE}"),
             "ExposedPorts": {"8080/tcp": {}},
             "Volumes": {format!("/{STATE}"): {}},

@@ -1,13 +1,12 @@
 //! Detached signatures over the check sums, by whichever keys there are.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use super::tools;
 
-use super::{sums, tools};
-
+/// What signs; a release's workflow runs it too.
+const SCRIPT: &str = "packaging/scripts/sign_artifacts.sh";
 /// Names the file of an ECDSA P-256 key in PEM; what it signs, cosign's verify-blob takes as well.
 const KEY: &str = "SIGNING_KEY";
 /// Names the file of a minisign key without a password.
@@ -33,54 +32,32 @@ impl Keys {
         }
     }
 
-    /// Signs both manifests of the folder; says so when there is no key for it.
+    /// Signs both manifests of the folder; the script says so when there is no key for it.
     ///
     /// # Errors
-    /// A program that is missing, or a key that it does not take.
-    pub(super) fn sign(&self, folder: &Path) -> anyhow::Result<()> {
-        if self.ecdsa.is_none() && self.minisign.is_none() {
-            println!("not signed: neither {KEY} nor {MINISIGN_KEY} names a key");
+    /// What the script says is missing, or wrong with a key.
+    pub(super) fn sign(&self, root: &Path, folder: &Path) -> anyhow::Result<()> {
+        let mut sign = Command::new(root.join(SCRIPT));
+        sign.arg(folder).env_remove(KEY).env_remove(MINISIGN_KEY);
+        for (name, key) in [(KEY, &self.ecdsa), (MINISIGN_KEY, &self.minisign)] {
+            key.iter().for_each(|key| drop(sign.env(name, key)));
         }
-        for manifest in sums::manifests() {
-            let manifest = folder.join(manifest);
-            if let Some(key) = &self.ecdsa {
-                by_openssl(key, &manifest)?;
-            }
-            if let Some(key) = &self.minisign {
-                by_minisign(key, &manifest)?;
-            }
-        }
+        let said = tools::output(&mut sign)?;
+        print!("{}", String::from_utf8_lossy(&said));
         Ok(())
     }
 }
 
-/// The signature beside the manifest: DER in base64, on one line.
-fn by_openssl(key: &Path, manifest: &Path) -> anyhow::Result<()> {
-    let raw = manifest.with_extension("raw");
-    let mut sign = Command::new("openssl");
-    sign.args(["dgst", "-sha256", "-sign"]).arg(key);
-    sign.arg("-out").arg(&raw).arg(manifest);
-    tools::output(&mut sign).with_context(|| format!("{KEY}: install openssl, check the key"))?;
-    let mut encode = Command::new("base64");
-    encode.arg("--wrap=0").arg(&raw);
-    fs::write(manifest.with_extension("sig"), tools::output(&mut encode)?)?;
-    Ok(fs::remove_file(raw)?)
-}
-
-fn by_minisign(key: &Path, manifest: &Path) -> anyhow::Result<()> {
-    let mut sign = Command::new("minisign");
-    sign.arg("-S").arg("-s").arg(key).arg("-m").arg(manifest);
-    // Its own comment would tell the time, and no two signatures of a build would be the same.
-    sign.args(["-t", "clusterrebootd"]);
-    sign.stdin(std::process::Stdio::null());
-    tools::output(&mut sign)
-        .with_context(|| format!("{MINISIGN_KEY}: install minisign, check the key"))
-        .map(drop)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sums;
     use super::*;
+    use std::fs;
+
+    fn root() -> PathBuf {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+        root.unwrap().to_owned()
+    }
 
     fn openssl(arguments: &[&str], folder: &Path) {
         let mut command = Command::new("openssl");
@@ -110,16 +87,16 @@ mod tests {
         );
         let ecdsa = Some(keys.path().join("key.pem"));
         let minisign = None;
-        Keys { ecdsa, minisign }.sign(files.path()).unwrap();
+        let keys_there = Keys { ecdsa, minisign };
+        keys_there.sign(&root(), files.path()).unwrap();
         [files, keys]
     }
 
     /// What the script for everybody says.
     fn verified(files: &Path, key: &Path) -> bool {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut script = Command::new("sh");
         script
-            .arg(root.join("packaging/scripts/verify_artifacts.sh"))
+            .arg(root().join("packaging/scripts/verify_artifacts.sh"))
             .arg(files)
             .env("COSIGN_PUBLIC_KEY", key);
         script.output().unwrap().status.success()
@@ -159,7 +136,7 @@ mod tests {
             ecdsa,
             minisign: key,
         }
-        .sign(files.path())
+        .sign(&root(), files.path())
         .unwrap();
         assert!(minisign(&["-V", "-q", "-m", "SHA512SUMS"]));
         fs::write(files.path().join("SHA512SUMS"), "other sums").unwrap();
@@ -183,11 +160,11 @@ mod tests {
         let [files, keys] = signed();
         let ecdsa = Some(keys.path().join("key.pub"));
         let minisign = None;
-        let refused = Keys { ecdsa, minisign }.sign(files.path());
+        let refused = Keys { ecdsa, minisign }.sign(&root(), files.path());
         assert!(format!("{:#}", refused.unwrap_err()).contains("SIGNING_KEY"));
         let bare = tempfile::tempdir().unwrap();
         sums::write(bare.path()).unwrap_err(); // of nothing there are no sums
-        Keys::default().sign(bare.path()).unwrap();
+        Keys::default().sign(&root(), bare.path()).unwrap();
         assert!(fs::read_dir(bare.path()).unwrap().next().is_none());
     }
 }

@@ -39,6 +39,7 @@ async fn a_schema_driven_tester_finds_no_fault() {
     let run = move || {
         tester()
             .args(["run", &url, "--checks", "all", "--max-examples", "30"])
+            // A stream that does not end; its own tests read it.
             .args([
                 "--exclude-path",
                 "/api/v1/events",
