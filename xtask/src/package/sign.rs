@@ -40,7 +40,9 @@ impl Keys {
         let mut sign = Command::new(root.join(SCRIPT));
         sign.arg(folder).env_remove(KEY).env_remove(MINISIGN_KEY);
         for (name, key) in [(KEY, &self.ecdsa), (MINISIGN_KEY, &self.minisign)] {
-            key.iter().for_each(|key| drop(sign.env(name, key)));
+            if let Some(key) = key {
+                sign.env(name, key);
+            }
         }
         let said = tools::output(&mut sign)?;
         print!("{}", String::from_utf8_lossy(&said));

@@ -30,11 +30,6 @@ pub(super) fn write(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The names of the manifests.
-pub(super) fn manifests() -> [&'static str; 2] {
-    MANIFESTS.map(|(manifest, _)| manifest)
-}
-
 /// The sums of one file, SHA-256 and SHA-512.
 ///
 /// # Errors
