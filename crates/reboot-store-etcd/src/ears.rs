@@ -117,15 +117,9 @@ impl Since<'_> {
 /// # Errors
 /// When etcd cannot be asked.
 pub(crate) async fn have_missed(ears: &[Ear], seen: i64, client: &Client) -> Result<bool, Trouble> {
-    let question = Txn {
-        then: ears.iter().flat_map(|ear| ear.since(seen)).collect(),
-        ..Txn::default()
-    };
-    let results = match client.txn(question).await {
-        Ok(answer) => answer.results,
-        // What was looked at is compacted, or of another past: look again.
-        Err(Fault::Refused(_)) => return Ok(true),
-        Err(fault) => return Err(trouble(fault)),
+    let question = ears.iter().flat_map(|ear| ear.since(seen)).collect();
+    let Some(results) = ask_of_the_past(question, client).await? else {
+        return Ok(true);
     };
     let mut pairs = results.chunks_exact(2);
     let mut put = Vec::new();
@@ -175,14 +169,8 @@ async fn would_have_woken(
     let both = keys
         .iter()
         .flat_map(|key| [value(key, seen), value(key, 0)]);
-    let question = Txn {
-        then: both.collect(),
-        ..Txn::default()
-    };
-    let results = match client.txn(question).await {
-        Ok(answer) => answer.results,
-        Err(Fault::Refused(_)) => return Ok(true),
-        Err(fault) => return Err(trouble(fault)),
+    let Some(results) = ask_of_the_past(both.collect(), client).await? else {
+        return Ok(true);
     };
     let mut pairs = results.chunks_exact(2);
     Ok(pairs.any(|pair| match pair {
@@ -202,6 +190,23 @@ async fn would_have_woken(
         },
         _ => true,
     }))
+}
+
+/// What ranges answer, some of them at an earlier revision. Nothing where that is compacted, or of
+/// another past: whoever asks looks again.
+async fn ask_of_the_past(
+    ranges: Vec<Op>,
+    client: &Client,
+) -> Result<Option<Vec<OpResult>>, Trouble> {
+    let question = Txn {
+        then: ranges,
+        ..Txn::default()
+    };
+    match client.txn(question).await {
+        Ok(answer) => Ok(Some(answer.results)),
+        Err(Fault::Refused(_)) => Ok(None),
+        Err(fault) => Err(trouble(fault)),
+    }
 }
 
 /// Whether an event wakes any of these.

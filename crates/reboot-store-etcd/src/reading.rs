@@ -161,7 +161,14 @@ impl Snapshot {
             ..Self::default()
         };
         for range in reading.parts.iter().map(|part| &part.range) {
-            part.learn(range, (self.read_at(range), 0), self);
+            let revision = self.read_at(range);
+            if revision > part.revision {
+                part.newer.push(Newer {
+                    range: range.clone(),
+                    revision,
+                    step: 0,
+                });
+            }
             let found = self.within(range);
             part.kvs
                 .extend(found.map(|(k, kv)| (k.clone(), kv.clone())));
