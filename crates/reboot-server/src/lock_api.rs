@@ -17,7 +17,6 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use reboot_core::id::{GroupName, NodeName};
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// The name under which its holds stand in the record.
 pub const PROTOCOL: &str = "lock-api";
@@ -57,14 +56,11 @@ async fn lock(
         wait,
         client,
     };
-    let waits = Arc::new(Notify::new());
-    let told = waits.clone();
-    let answer = async move {
-        let admitted = desk.admit_telling(&wish, &told).await.map_err(refusal);
+    let answer = |wish: &Wish, admitted: Result<u64, Refused>| {
         let said = |_| format!("{} holds the reboot lock\n", wish.id);
-        admitted.map(said).into_response()
+        admitted.map(said).map_err(refusal).into_response()
     };
-    Ok(parking.answer(answer, waits.notified()).await)
+    Ok(desk.admit_answered(wish, parking, answer).await)
 }
 
 async fn unlock(

@@ -11,9 +11,11 @@ use crate::clock::time_of_day;
 use crate::kind::{Kind, Refused};
 use crate::metrics::Figures;
 use crate::news::{News, Observer};
+use crate::parking::Parking;
 use crate::peer::Peer;
 use crate::settings::{GroupRules, ServerSettings};
 use crate::view::{Sight, View};
+use axum::response::Response;
 use callers::{Call, Callers};
 use judge::{Obstacle, guest, held, judge};
 use reboot_core::fleet::Fleet;
@@ -153,7 +155,7 @@ impl Desk {
     }
 
     /// Whether a client may be left waiting for a slot.
-    pub(crate) fn may_wait(&self, wish: &Wish) -> bool {
+    fn may_wait(&self, wish: &Wish) -> bool {
         match wish.wait {
             Wait::Never => false,
             Wait::Forever => true,
@@ -204,15 +206,24 @@ impl Desk {
         self.admit_telling(wish, &Notify::new()).await
     }
 
-    /// The same, and tells when the client begins to wait.
-    ///
-    /// # Errors
-    /// As for [`Desk::admit`].
-    pub(crate) async fn admit_telling(
-        self: &Arc<Self>,
-        wish: &Wish,
-        waits: &Notify,
-    ) -> Result<u64, Refused> {
+    /// The same, answered in a protocol's own words; while the client waits, off its connection.
+    pub(crate) async fn admit_answered(
+        self: Arc<Self>,
+        wish: Wish,
+        parking: Parking,
+        answer: impl FnOnce(&Wish, Result<u64, Refused>) -> Response + Send + 'static,
+    ) -> Response {
+        if !self.may_wait(&wish) {
+            return answer(&wish, self.admit(&wish).await);
+        }
+        let waits = Arc::new(Notify::new());
+        let told = waits.clone();
+        let answered = async move { answer(&wish, self.admit_telling(&wish, &told).await) };
+        parking.answer(answered, waits.notified()).await
+    }
+
+    /// Admits, and tells when the client begins to wait.
+    async fn admit_telling(self: &Arc<Self>, wish: &Wish, waits: &Notify) -> Result<u64, Refused> {
         let start = Instant::now();
         let mut wish = Cow::Borrowed(wish);
         let answer = self.admit_or_wait(&mut wish, waits).await;

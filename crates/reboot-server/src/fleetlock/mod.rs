@@ -21,7 +21,6 @@ use axum::routing::any;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// The name under which its holds stand in the record.
 pub const PROTOCOL: &str = "fleetlock";
@@ -50,16 +49,8 @@ async fn pre_reboot(
         wait: Wait::AsConfigured,
         client,
     };
-    if !desk.may_wait(&wish) {
-        return desk.admit(&wish).await.map(|_| ().into_response());
-    }
-    let waits = Arc::new(Notify::new());
-    let told = waits.clone();
-    let answer = async move {
-        let admitted = desk.admit_telling(&wish, &told).await;
-        admitted.map(|_| ()).into_response()
-    };
-    Ok(parking.answer(answer, waits.notified()).await)
+    let answer = |_: &Wish, admitted: Result<u64, _>| admitted.map(|_| ()).into_response();
+    Ok(desk.admit_answered(wish, parking, answer).await)
 }
 
 async fn steady_state(
