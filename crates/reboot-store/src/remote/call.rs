@@ -1,6 +1,6 @@
 //! One call: a request out, an answer back, each within its time.
 
-use super::connection::{Connection, Idle, explain};
+use super::connection::{Connection, Idle, check_listens, explain};
 use super::options::{BadOptions, Options, Target};
 use crate::files::FromFiles;
 use base64::Engine as _;
@@ -116,7 +116,7 @@ impl Caller {
         let connection = Connection::open(&self.target, tls, limit).await;
         let connection = connection.map_err(Fault::NotSent)?;
         let sent = self.send(connection, request, call, deadline).await;
-        sent.unwrap_or_else(|_| Err(Fault::NotSent("it hung up at once".to_owned())))
+        sent.unwrap_or_else(|_| Err(Fault::NotSent(check_listens("it hung up at once"))))
     }
 
     /// The inner result is final; the outer error is the request, which did not leave.
@@ -128,7 +128,7 @@ impl Caller {
         deadline: Instant,
     ) -> Result<Result<Answer, Fault>, Request<Full<Bytes>>> {
         let secs = call.limit.as_secs_f64();
-        let late = || Fault::Lost(format!("no answer within {secs} s"));
+        let late = || Fault::Lost(check_listens(&format!("no answer within {secs} s")));
         let answered = timeout_at(deadline, connection.sender.try_send_request(request)).await;
         let response = match answered {
             Err(_) => return Ok(Err(late())),

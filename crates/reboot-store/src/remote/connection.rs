@@ -76,7 +76,7 @@ impl Connection {
         let opened = timeout(limit, Self::open_within(target, tls, limit)).await;
         opened.unwrap_or_else(|_| {
             let secs = limit.as_secs_f64();
-            Err(format!("no connection within {secs} s; {CHECK_LISTENS}"))
+            Err(check_listens(&format!("no connection within {secs} s")))
         })
     }
 
@@ -129,7 +129,7 @@ async fn dial(target: &Target, limit: Duration) -> Result<TcpStream, String> {
             Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
-    Err(format!("{}; {CHECK_LISTENS}", plain(&last)))
+    Err(check_listens(&plain(&last)))
 }
 
 /// Speaks HTTP/1.1 over a stream. A task drives it until it is closed.
@@ -145,6 +145,11 @@ where
     Ok(sender)
 }
 
+/// A cause that a server which does not run, or cannot be reached, explains.
+pub(super) fn check_listens(cause: &str) -> String {
+    format!("{cause}; {CHECK_LISTENS}")
+}
+
 /// What a connection died of, with what to check where that is known.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
     let mut next = Some(error);
@@ -154,11 +159,11 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             let inner = error.get_ref().and_then(|it| it.downcast_ref());
-            return inner.map_or_else(|| plain(error), explain_rustls);
+            return inner.map_or_else(|| check_listens(&plain(error)), explain_rustls);
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             if error.is_incomplete_message() || error.is_canceled() {
-                return "it hung up".to_owned();
+                return check_listens("it hung up");
             }
             if error.is_parse() {
                 return format!("it does not speak HTTP; {CHECK_SCHEME}");
