@@ -79,6 +79,16 @@ impl Etcd {
         Ok(())
     }
 
+    /// How many leases run.
+    ///
+    /// # Errors
+    /// When etcdctl fails.
+    pub async fn count_leases(&self) -> Result<usize, LabError> {
+        let list = self.etcdctl(&["lease", "list"]).await?;
+        let is_lease = |line: &&str| !line.is_empty() && !line.starts_with("found");
+        Ok(list.lines().filter(is_lease).count())
+    }
+
     /// Adds a user, its role and its grants.
     ///
     /// # Errors

@@ -6,13 +6,15 @@ use crate::client::{Fault, Txn};
 use crate::commit::Leases;
 use crate::keys::{Keys, Range};
 use crate::look::{Broken, View};
-use crate::reading::{Reading, Snapshot};
+use crate::reading::{Committed, Reading, Snapshot};
 use crate::record::Stored;
 use crate::semaphore::refuse_second_hold;
 use crate::store::{EtcdStore, trouble};
-use reboot_core::group::{Action, Facts, Group, Hold, Pause, Refusal, Request, apply};
+use crate::together;
+use reboot_core::group::{Action, Applied, Facts, Group, Hold, Pause, Refusal, Request, apply};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Written};
+use tokio::sync::MutexGuard;
 
 /// How often a race may be lost before the store counts as too busy.
 const RACES_MAX: usize = 200;
@@ -44,8 +46,36 @@ impl<'a> Asking<'a> {
         }
     }
 
-    pub(crate) async fn run(mut self) -> Result<Written, Trouble> {
-        let turn = self.store.turns.at(self.group).await;
+    pub(crate) async fn run(self) -> Result<Written, Trouble> {
+        let lane = self.store.turns.lane(self.group);
+        if !together::may_go(&self) {
+            let turn = lane.turn().await;
+            return self.alone(turn).await;
+        }
+        let mut granted = lane.queue(self.group, self.request);
+        let turn = tokio::select! {
+            biased;
+            granted = &mut granted => match granted {
+                Ok(written) => return Ok(written),
+                Err(_) => lane.turn().await,
+            },
+            turn = lane.turn() => {
+                if turn.is_some() {
+                    together::commit(self.store, self.group).await;
+                }
+                turn
+            }
+        };
+        match granted.try_recv() {
+            Ok(written) => Ok(written),
+            Err(_) => {
+                drop(granted); // nobody is to take it along from here on
+                self.alone(turn).await
+            }
+        }
+    }
+
+    async fn alone(mut self, turn: Option<MutexGuard<'_, ()>>) -> Result<Written, Trouble> {
         let result = self.try_until_it_stands().await;
         drop(turn);
         if !matches!(result, Err(Trouble::Unknown(_))) {
@@ -125,7 +155,43 @@ impl<'a> Asking<'a> {
             }
             None => self.create(&view)?,
         };
-        let facts = self.facts(&view, &before.group)?;
+        let applied = match self.applied(&view, &before, source)? {
+            Ok(applied) => applied,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let written = Written::Granted(applied.reply.clone());
+        if stored.is_some() && applied.group == before.group && applied.sides.is_empty() {
+            return Ok(Ok(Attempt::Stands(written)));
+        }
+        let batch = self.batch(&view, &before, &applied).await?;
+        let ops = batch.ops.clone();
+        let txn = Txn {
+            compares: batch.compares,
+            then: batch.ops,
+            otherwise: needed.reading.ops(),
+        };
+        let answer = self.store.client.txn(txn).await;
+        let answer = answer.map_err(|fault| self.lost(fault))?;
+        if !answer.succeeded {
+            let newer = Snapshot::of(answer.revision, answer.results);
+            return Ok(Ok(Attempt::Overtaken(newer)));
+        }
+        self.leases.stand(self.store, self.group).await;
+        if needed.is_usual {
+            let commit = Committed::new(answer.revision, ops, self.guards());
+            self.remember(snapshot, source, &commit);
+        }
+        Ok(Ok(Attempt::Granted(written)))
+    }
+
+    /// What the rules make of the request.
+    pub(crate) fn applied(
+        &self,
+        view: &View<'_>,
+        before: &Stored,
+        source: Source,
+    ) -> Result<Result<Applied, Refusal>, Trouble> {
+        let facts = self.facts(view, &before.group)?;
         // What was not seen is not gone: who is swept is read.
         if source == Source::Memory && before.group.swept(&facts).0 != before.group {
             return Ok(Err(Refusal::SessionEnded));
@@ -134,39 +200,17 @@ impl<'a> Asking<'a> {
             Ok(applied) => applied,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if self.store.keys.semaphores().is_some()
-            && let Err(refusal) = refuse_second_hold(&before.group, &applied.group)
-        {
-            return Ok(Err(refusal));
-        }
-        let written = Written::Granted(applied.reply.clone());
-        if stored.is_some() && applied.group == before.group && applied.sides.is_empty() {
-            return Ok(Ok(Attempt::Stands(written)));
-        }
-        let mut batch = self.batch(needed, &view, &before, &applied).await?;
-        batch.ops.extend(needed.reading.ops()); // what the next request can build on
-        let txn = Txn {
-            compares: batch.compares,
-            then: batch.ops,
-            otherwise: needed.reading.ops(),
+        let second = match self.store.keys.semaphores() {
+            Some(_) => refuse_second_hold(&before.group, &applied.group),
+            None => Ok(()),
         };
-        let answer = self.store.client.txn(txn).await;
-        let answer = answer.map_err(|fault| self.lost(fault))?;
-        let newer = Snapshot::of(answer.revision, answer.results);
-        Ok(Ok(match answer.succeeded {
-            true => {
-                self.leases.stand(self.store).await;
-                self.remember(needed, newer);
-                Attempt::Granted(written)
-            }
-            false => Attempt::Overtaken(newer),
-        }))
+        Ok(second.map(|()| applied))
     }
 
     /// What this process saw last of all that the request needs.
     fn recall(&self, needed: &Needed) -> Option<Snapshot> {
         let node = self.request.action.node().filter(|_| needed.is_usual)?;
-        let snapshot = self.store.memory.recall(&self.store.keys, node)?;
+        let snapshot = self.store.memory.recall(&self.store.keys, &[node])?;
         let is_claim = self.request.action.takes_a_slot();
         if is_claim && self.has_other_groups(&snapshot) {
             return None; // whether it holds there must be read now
@@ -174,7 +218,7 @@ impl<'a> Asking<'a> {
         Some(snapshot)
     }
 
-    fn has_other_groups(&self, snapshot: &Snapshot) -> bool {
+    pub(crate) fn has_other_groups(&self, snapshot: &Snapshot) -> bool {
         let view = View {
             keys: &self.store.keys,
             snapshot,
@@ -182,9 +226,14 @@ impl<'a> Asking<'a> {
         view.group_names().iter().any(|name| name != self.group)
     }
 
-    fn remember(&self, needed: &Needed, snapshot: Snapshot) {
-        if let Some(node) = self.request.action.node().filter(|_| needed.is_usual) {
-            self.store.memory.note(&self.store.keys, node, snapshot);
+    /// Notes what the commit made of what it stood on.
+    fn remember(&self, seen: &Snapshot, source: Source, commit: &Committed) {
+        let (keys, memory) = (&self.store.keys, &self.store.memory);
+        if let Some(node) = self.request.action.node() {
+            if source == Source::Etcd {
+                memory.note(keys, &[node], seen.clone());
+            }
+            memory.note_commit(keys, &[node], seen.clone(), commit);
         }
     }
 
@@ -284,7 +333,7 @@ pub(crate) fn broken(broken: Broken) -> Trouble {
 
 /// Where a snapshot comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Source {
+pub(crate) enum Source {
     /// It was read for this request, or is the answer to it.
     Etcd,
     /// This process saw it before.
@@ -303,18 +352,20 @@ enum Attempt {
 
 // === what is read ===
 
-/// What a request reads, and what of it must stand unchanged at the commit.
+/// What a request reads.
 pub(crate) struct Needed {
     pub(crate) reading: Reading,
-    pub(crate) guards: Vec<Range>,
     /// Whether it reads just what every node's request reads.
     is_usual: bool,
     /// Whether the nodes' own records are read, to make a missing group.
     knows_nodes: bool,
 }
 
-/// What every request reads, of any group; and what it knows of the node that asks.
-pub(crate) fn usual_reading(keys: &Keys, node: Option<&NodeName>) -> Reading {
+/// What every request reads, of any group; and what it knows of the nodes that ask.
+pub(crate) fn usual_reading<'n>(
+    keys: &Keys,
+    nodes: impl IntoIterator<Item = &'n NodeName>,
+) -> Reading {
     let group = GroupName::default();
     let document = keys.semaphore(&group).map(Range::one);
     let documents = keys.semaphores().map(Range::under);
@@ -327,12 +378,11 @@ pub(crate) fn usual_reading(keys: &Keys, node: Option<&NodeName>) -> Reading {
         .with(Range::under(keys.groups()))
         .with(Range::one(keys.pause()))
         .with_keys(Range::under(keys.sessions(&Pause::keeper())));
-    match node {
-        None => reading,
-        Some(node) => reading
+    nodes.into_iter().fold(reading, |reading, node| {
+        reading
             .with(Range::under(keys.sessions(node)))
-            .with_keys(Range::under(keys.marks(node))),
-    }
+            .with_keys(Range::under(keys.marks(node)))
+    })
 }
 
 impl Asking<'_> {
@@ -350,13 +400,13 @@ impl Asking<'_> {
         }
         Needed {
             reading,
-            guards: self.guards(),
             is_usual: action.node().is_some() && !is_diagnostic && keys.semaphores().is_none(),
             knows_nodes: false,
         }
     }
 
-    fn guards(&self) -> Vec<Range> {
+    /// What of it must stand unchanged at the commit.
+    pub(crate) fn guards(&self) -> Vec<Range> {
         let (keys, group) = (&self.store.keys, self.group);
         let mut guards = vec![
             Range::one(keys.record(group)),

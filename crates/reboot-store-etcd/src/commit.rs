@@ -1,14 +1,14 @@
 //! What a granted request writes: the record, a key for each hold, and all that belongs into the
 //! same commit.
 
-use crate::ask::{Asking, Needed, broken};
+use crate::ask::{Asking, broken};
 use crate::client::{Client, Compare, Is, Op, Txn};
 use crate::keys::{Keys, Range, is_default};
 use crate::lease;
 use crate::look::{CooldownValue, View};
 use crate::record::{self, Stored, hold_text};
 use crate::semaphore::{Semaphore, is_foreign};
-use crate::spares::Spare;
+use crate::spares::{Spare, Used};
 use crate::store::{EtcdStore, trouble};
 use reboot_core::group::{Action, Applied, Group, HistoryEntry, Hold, Side};
 use reboot_core::id::{GroupName, NodeName};
@@ -35,6 +35,10 @@ pub(crate) struct Leases {
     next: usize,
     /// Leases of timers that this commit puts out, for its own.
     lent: Vec<i64>,
+    /// Leases of timers that this commit puts out, for later ones.
+    freed: Vec<Used>,
+    /// Deadlines that this commit starts, by the numbers of their holds.
+    deadlines: Vec<(u64, Used)>,
     /// Since when the first of them runs.
     since: Option<Instant>,
 }
@@ -52,20 +56,15 @@ impl Asking<'_> {
     /// All that the commit compares and writes.
     pub(crate) async fn batch(
         &mut self,
-        needed: &Needed,
         view: &View<'_>,
         before: &Stored,
         applied: &Applied,
     ) -> Result<Batch, Trouble> {
-        let copy = Range::one(self.store.keys.copy(self.group));
-        let guards = needed.guards.iter();
-        let guards = guards.chain((!view.is_ours(self.group)).then_some(&copy));
         let mut batch = Batch {
-            compares: guards.map(|range| view.snapshot.unchanged(range)).collect(),
+            compares: self.compares(view),
             ops: Vec::new(),
         };
-        self.leases.next = 0;
-        self.leases.lent.clear();
+        self.leases.begin();
         let mut after = Stored {
             history: before.history,
             ..Stored::new(applied.group.clone())
@@ -87,6 +86,16 @@ impl Asking<'_> {
         }
         self.guard_leases(&mut batch, &before.group);
         Ok(batch)
+    }
+
+    /// That all that the request stands on is as it was seen.
+    pub(crate) fn compares(&self, view: &View<'_>) -> Vec<Compare> {
+        let copy = Range::one(self.store.keys.copy(self.group));
+        let copy = (!view.is_ours(self.group)).then_some(copy);
+        let guards = self.guards().into_iter().chain(copy);
+        guards
+            .map(|range| view.snapshot.unchanged(&range))
+            .collect()
     }
 
     /// A lease that ends between look and commit leaves the record as it was. What the request
@@ -142,7 +151,13 @@ impl Asking<'_> {
     }
 
     /// Each hold stands under a key of its own, a claim's on its lease.
-    fn put_holders(&self, batch: &mut Batch, view: &View<'_>, before: &Stored, after: &Group) {
+    pub(crate) fn put_holders(
+        &self,
+        batch: &mut Batch,
+        view: &View<'_>,
+        before: &Stored,
+        after: &Group,
+    ) {
         let keys = &self.store.keys;
         let is_gone = |hold: &&Hold| after.hold_of(&hold.node).is_none();
         let holds = before.group.holds.iter().chain(&before.ended);
@@ -198,7 +213,7 @@ impl Asking<'_> {
         }
     }
 
-    async fn put_side(
+    pub(crate) async fn put_side(
         &mut self,
         batch: &mut Batch,
         view: &View<'_>,
@@ -217,17 +232,22 @@ impl Asking<'_> {
                 batch.put(keys.cooldown(self.group), to_json(&value)?, lease);
             }
             Side::StartDeadline { number, secs } => {
-                let lease = self.lease(secs.saturating_mul(1000)).await?;
+                let duration_ms = secs.saturating_mul(1000);
+                let lease = self.lease(duration_ms).await?;
+                let used = Used { duration_ms, lease };
+                self.leases.deadlines.push((*number, used));
                 let key = keys.deadline(self.group, *number);
                 batch.put(key, self.request.at.clone(), lease);
             }
-            Side::EndDeadline { number } => batch.delete(keys.deadline(self.group, *number)),
+            Side::EndDeadline { number } => {
+                let spares = self.store.spares.as_ref();
+                let used = spares.and_then(|it| it.deadline(self.group, *number));
+                self.leases.freed.extend(used);
+                batch.delete(keys.deadline(self.group, *number));
+            }
             Side::MarkReboot { node, keep } => {
-                let mut old = view.marks_before_the_last(node, keep.saturating_sub(1));
-                old.truncate(OLD_MARKS_AT_ONCE);
-                let lease = self
-                    .lease_of_mark(old.first().map(|(_, lease)| *lease))
-                    .await?;
+                let old = old_marks(view, node, *keep);
+                let lease = self.lease_of_mark(&old).await?;
                 let key = keys.mark(node, &self.request.id);
                 batch.put(key, self.request.at.clone(), lease);
                 old.into_iter().for_each(|(key, _)| batch.delete(key));
@@ -240,9 +260,26 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// The lease of a mark that goes, in full again, or one of its own.
-    async fn lease_of_mark(&mut self, old: Option<i64>) -> Result<i64, Trouble> {
-        if let Some(lease) = old.filter(|lease| *lease != 0) {
+    /// How many operations a side takes.
+    pub(crate) fn ops_of(view: &View<'_>, side: &Side) -> usize {
+        match side {
+            Side::MarkReboot { node, keep } => 1 + old_marks(view, node, *keep).len(),
+            Side::History(_) => 2, // the oldest line goes for it
+            Side::StartCooldown { .. }
+            | Side::StartDeadline { .. }
+            | Side::EndDeadline { .. }
+            | Side::OweUndo { .. } => 1,
+        }
+    }
+
+    /// A lease of its own, or that of a mark that goes, in full again.
+    async fn lease_of_mark(&mut self, old: &[(String, i64)]) -> Result<i64, Trouble> {
+        let duration_ms = self.store.marks_ttl_ms;
+        let mut leases = old.iter().map(|(_, lease)| *lease).filter(|it| *it != 0);
+        if self.store.spares.is_some() {
+            let used = leases.map(|lease| Used { duration_ms, lease });
+            self.leases.freed.extend(used);
+        } else if let Some(lease) = leases.next() {
             let since = Instant::now();
             if self.store.client.keep_alive(lease).await.map_err(trouble)? > 0 {
                 self.leases.lent.push(lease);
@@ -250,7 +287,7 @@ impl Asking<'_> {
                 return Ok(lease);
             }
         }
-        self.lease(self.store.marks_ttl_ms).await
+        self.lease(duration_ms).await
     }
 
     /// A lease for a timer of this commit.
@@ -297,6 +334,13 @@ impl Asking<'_> {
         self.leases.run_since(since);
         Ok(Some(lease))
     }
+}
+
+/// The marks that go for a new one, with their leases.
+fn old_marks(view: &View<'_>, node: &NodeName, keep: u32) -> Vec<(String, i64)> {
+    let mut old = view.marks_before_the_last(node, keep.saturating_sub(1));
+    old.truncate(OLD_MARKS_AT_ONCE);
+    old
 }
 
 /// A value as it is stored.
@@ -431,13 +475,26 @@ impl Batch {
 // === impl Leases ===
 
 impl Leases {
+    /// Another attempt begins, with what was granted for the one before it.
+    fn begin(&mut self) {
+        self.next = 0;
+        self.lent.clear();
+        self.freed.clear();
+        self.deadlines.clear();
+    }
+
     fn run_since(&mut self, since: Instant) {
         self.since = Some(self.since.map_or(since, |it| it.min(since)));
     }
 
     /// Timers stand on them now. After a slow commit they start with it, not with the lease before
     /// it.
-    pub(crate) async fn stand(&mut self, store: &EtcdStore) {
+    pub(crate) async fn stand(&mut self, store: &EtcdStore, group: &GroupName) {
+        if let Some(spares) = &store.spares {
+            self.freed.drain(..).for_each(|used| spares.give_back(used));
+            let deadlines = self.deadlines.drain(..);
+            deadlines.for_each(|(number, used)| spares.note_deadline(group, number, used));
+        }
         let standing = self.granted.drain(..).map(|(_, lease)| lease);
         let standing = Vec::from_iter(standing.chain(self.lent.drain(..)));
         let since = self.since.take();

@@ -21,6 +21,7 @@ mod semaphore;
 mod sessions;
 mod spares;
 mod store;
+mod together;
 mod turns;
 mod waiting;
 

@@ -5,7 +5,7 @@
 use crate::ask::usual_reading;
 use crate::client::Event;
 use crate::keys::{Keys, Range};
-use crate::reading::{Reading, Snapshot};
+use crate::reading::{Committed, Reading, Snapshot};
 use reboot_core::id::NodeName;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -55,30 +55,63 @@ impl Memory {
         }
     }
 
-    /// What was seen last of what a node's usual request needs. Of one node it is taken out: the
-    /// request brings a newer one.
-    pub(crate) fn recall(&self, keys: &Keys, wanted: &NodeName) -> Option<Snapshot> {
+    /// Whether it is of every node.
+    pub(crate) fn is_of_all(&self) -> bool {
+        matches!(&*self.seen(), Seen::OfAll { .. })
+    }
+
+    /// What was seen last of what usual requests of these nodes need. Of one node it is taken
+    /// out: the request brings a newer one.
+    pub(crate) fn recall(&self, keys: &Keys, wanted: &[&NodeName]) -> Option<Snapshot> {
         match &mut *self.seen() {
-            Seen::OfOne { node, snapshot } => snapshot.take_if(|_| node.as_ref() == Some(wanted)),
+            Seen::OfOne { node, snapshot } => {
+                snapshot.take_if(|_| wanted.iter().all(|it| node.as_ref() == Some(*it)))
+            }
             Seen::OfAll { snapshot, .. } => {
-                let reading = usual_reading(keys, Some(wanted));
+                let reading = usual_reading(keys, wanted.iter().copied());
                 snapshot.as_ref().map(|it| it.part(&reading))
             }
         }
     }
 
-    /// Notes what a usual request of a node saw.
-    pub(crate) fn note(&self, keys: &Keys, of: &NodeName, newer: Snapshot) {
+    /// Notes what usual requests of these nodes saw.
+    pub(crate) fn note(&self, keys: &Keys, of: &[&NodeName], newer: Snapshot) {
         match &mut *self.seen() {
             Seen::OfOne { node, snapshot } => {
-                if node.as_ref() == Some(of) {
+                if of.iter().all(|it| node.as_ref() == Some(*it)) {
                     *snapshot = Some(newer);
                 }
             }
             Seen::OfAll { snapshot, step } => {
                 *step += 1;
                 if let Some(snapshot) = snapshot {
-                    snapshot.renew(&usual_reading(keys, Some(of)), &newer, *step);
+                    let reading = usual_reading(keys, of.iter().copied());
+                    snapshot.renew(&reading, &newer, *step);
+                }
+            }
+        }
+    }
+
+    /// Notes what a commit made of what usual requests of these nodes had seen.
+    pub(crate) fn note_commit(
+        &self,
+        keys: &Keys,
+        of: &[&NodeName],
+        seen: Snapshot,
+        commit: &Committed,
+    ) {
+        let reading = usual_reading(keys, of.iter().copied());
+        let newer = seen.committed(commit, &reading);
+        match &mut *self.seen() {
+            Seen::OfOne { node, snapshot } => {
+                if of.iter().all(|it| node.as_ref() == Some(*it)) {
+                    *snapshot = Some(newer);
+                }
+            }
+            Seen::OfAll { snapshot, step } => {
+                *step += 1;
+                if let Some(snapshot) = snapshot {
+                    snapshot.renew_by(commit, &reading, &newer, *step);
                 }
             }
         }
@@ -133,7 +166,7 @@ impl Memory {
 
 /// What the usual requests of all nodes read.
 fn reading_of_all(keys: &Keys) -> Reading {
-    usual_reading(keys, None)
+    usual_reading(keys, [])
         .with(Range::under(keys.all_sessions()))
         .with_keys(Range::under(keys.all_marks()))
 }

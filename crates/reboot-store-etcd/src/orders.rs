@@ -24,7 +24,7 @@ impl EtcdStore {
         group: &GroupName,
         order: &Order,
     ) -> Result<Written, Trouble> {
-        let _turn = self.turns.at(group).await;
+        let _turn = self.turns.lane(group).turn().await;
         for _ in 0..TRIES_MAX {
             let snapshot = self.read_order(node).await?;
             let mut batch = self.noted(&snapshot, group, &order.note(node))?;
@@ -44,7 +44,7 @@ impl EtcdStore {
         order: &Order,
         note: &HistoryEntry,
     ) -> Result<Written, Trouble> {
-        let _turn = self.turns.at(group).await;
+        let _turn = self.turns.lane(group).turn().await;
         for _ in 0..TRIES_MAX {
             let snapshot = self.read_order(node).await?;
             let view = View {

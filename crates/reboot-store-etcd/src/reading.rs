@@ -29,7 +29,18 @@ pub(crate) struct Snapshot {
     records: Records,
 }
 
-/// A part that was read again.
+/// A transaction of this process that stands.
+pub(crate) struct Committed {
+    /// Its revision.
+    revision: i64,
+    /// What it wrote, each a key.
+    ops: Vec<Op>,
+    /// What is known as of its revision: what it wrote; and what it compared, where nobody else had
+    /// put anything.
+    known: Vec<Range>,
+}
+
+/// A part of which something newer is known.
 #[derive(Clone, Debug)]
 struct Newer {
     range: Range,
@@ -82,6 +93,30 @@ impl Reading {
         };
         let answer = client.txn(txn).await?;
         Ok(Snapshot::of(answer.revision, answer.results))
+    }
+}
+
+// === impl Committed ===
+
+impl Committed {
+    /// A commit of this revision that wrote this, and compared these.
+    pub(crate) fn new(revision: i64, ops: Vec<Op>, guards: Vec<Range>) -> Self {
+        let written = ops.iter().filter_map(|op| match op {
+            Op::Put { key, .. } | Op::Delete { key, end: None } => str::from_utf8(key).ok(),
+            Op::Delete { .. } | Op::Range { .. } => None,
+        });
+        let others = written.filter(|key| !guards.iter().any(|guard| guard.holds(key)));
+        let others = Vec::from_iter(others.map(Range::one));
+        Self {
+            revision,
+            ops,
+            known: Vec::from_iter(others.into_iter().chain(guards)),
+        }
+    }
+
+    fn known_of<'a>(&'a self, covered: &'a Reading) -> impl Iterator<Item = &'a Range> {
+        let known = self.known.iter();
+        known.filter(|range| covered.parts.iter().any(|part| part.range.includes(range)))
     }
 }
 
@@ -192,6 +227,65 @@ impl Snapshot {
         }
     }
 
+    /// What a commit made of it that compared it, of what a reading covers.
+    pub(crate) fn committed(mut self, commit: &Committed, covered: &Reading) -> Self {
+        for op in &commit.ops {
+            let (Op::Put { key, .. } | Op::Delete { key, .. }) = op else {
+                continue;
+            };
+            let Some(key) = str::from_utf8(key).ok().filter(|key| covered.covers(key)) else {
+                continue;
+            };
+            match op {
+                Op::Put { value, lease, .. } => self.put(key, value, *lease, commit.revision),
+                _ => drop(self.kvs.remove(key)),
+            }
+        }
+        for range in commit.known_of(covered) {
+            self.stands_at(range, (commit.revision, 0));
+        }
+        self
+    }
+
+    /// What a commit made of what it stood on, of what a reading covers; learnt in this step.
+    pub(crate) fn renew_by(
+        &mut self,
+        commit: &Committed,
+        covered: &Reading,
+        newer: &Self,
+        step: u64,
+    ) {
+        for range in commit.known_of(covered) {
+            self.learn(range, (commit.revision, step), newer);
+        }
+    }
+
+    fn put(&mut self, key: &str, value: &[u8], lease: i64, revision: i64) {
+        let before = self.get(key);
+        let kv = KeyValue {
+            key: key.as_bytes().to_vec(),
+            value: value.to_vec(),
+            create_revision: before.map_or(revision, |kv| kv.create_revision),
+            mod_revision: revision,
+            version: before.map_or(1, |kv| kv.version + 1),
+            lease,
+        };
+        self.kvs.insert(key.to_owned(), kv);
+    }
+
+    /// A range is known as of a later revision.
+    fn stands_at(&mut self, range: &Range, (revision, step): (i64, u64)) {
+        if revision <= self.read_at(range) {
+            return;
+        }
+        self.newer.retain(|other| !range.includes(&other.range));
+        self.newer.push(Newer {
+            range: range.clone(),
+            revision,
+            step,
+        });
+    }
+
     /// A range as it stood at a later revision.
     fn learn(&mut self, range: &Range, (revision, step): (i64, u64), from: &Self) {
         if revision <= self.read_at(range) {
@@ -204,12 +298,7 @@ impl Snapshot {
         let found = from.within(range);
         self.kvs
             .extend(found.map(|(k, kv)| (k.clone(), kv.clone())));
-        self.newer.retain(|other| !range.includes(&other.range));
-        self.newer.push(Newer {
-            range: range.clone(),
-            revision,
-            step,
-        });
+        self.stands_at(range, (revision, step));
     }
 
     /// The revision at which a range was read.
@@ -379,5 +468,75 @@ mod tests {
             11,
             "the whole is as old as its oldest part"
         );
+    }
+
+    fn put(key: &str) -> Op {
+        Op::Put {
+            key: key.as_bytes().to_vec(),
+            value: b"new".to_vec(),
+            lease: 7,
+        }
+    }
+
+    fn delete(key: &str) -> Op {
+        let key = key.as_bytes().to_vec();
+        Op::Delete { key, end: None }
+    }
+
+    #[test]
+    fn what_a_commit_wrote_is_known_without_reading_it() {
+        let covered = Reading::default()
+            .with(Range::under("a/"))
+            .with(Range::under("b/"))
+            .with(Range::one("c"));
+        let seen = snapshot(10, &[("a/1", 3), ("a/2", 9), ("b/1", 5), ("c", 2)]);
+        let ops = vec![
+            put("a/1"),
+            put("a/3"),
+            delete("a/2"),
+            put("c"),
+            put("elsewhere"),
+        ];
+        let commit = Committed::new(20, ops, vec![Range::under("a/")]);
+        let mut all = seen.clone();
+        let newer = seen.committed(&commit, &covered);
+        assert_eq!(
+            keys(&newer),
+            [("a/1", 20), ("a/3", 20), ("b/1", 5), ("c", 20)]
+        );
+        assert_eq!(
+            bound(&newer, &Range::under("a/")),
+            21,
+            "nobody else wrote there"
+        );
+        assert_eq!(
+            bound(&newer, &Range::under("b/")),
+            11,
+            "that was not compared"
+        );
+        let (old, new) = (newer.get("a/1").unwrap(), newer.get("a/3").unwrap());
+        assert_eq!((old.create_revision, old.version), (1, 2));
+        assert_eq!((new.create_revision, new.version), (20, 1));
+        assert_eq!((&*new.value, new.lease), (&b"new"[..], 7));
+        all.renew_by(&commit, &covered, &newer, 1);
+        assert_eq!(keys(&all), keys(&newer));
+        let known = Vec::from_iter(all.newer.iter().map(|it| &*it.range.from));
+        assert_eq!(known, ["c", "a/"], "nothing piles up of what is not read");
+    }
+
+    /// What stood on a look is not mixed with what an older one showed, which came later.
+    #[test]
+    fn a_commit_brings_along_what_it_stood_on() {
+        let covered = Reading::default().with(Range::under("a/"));
+        let mut all = snapshot(10, &[("a/1", 3)]);
+        let seen = snapshot(15, &[("a/1", 3), ("a/theirs", 14)]);
+        let commit = Committed::new(20, vec![put("a/mine")], vec![Range::under("a/")]);
+        let newer = seen.committed(&commit, &covered);
+        all.renew_by(&commit, &covered, &newer, 1);
+        assert_eq!(keys(&all), [("a/1", 3), ("a/mine", 20), ("a/theirs", 14)]);
+        assert_eq!(bound(&all, &Range::under("a/")), 21);
+        let late = snapshot(18, &[]).committed(&commit, &covered);
+        all.renew_by(&commit, &covered, &late, 2);
+        assert_eq!(keys(&all).len(), 3, "known as of that revision already");
     }
 }

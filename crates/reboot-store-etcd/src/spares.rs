@@ -1,18 +1,24 @@
 //! Leases that stand ready. A commit that starts timers needs a lease for each, and each lease is a
-//! transaction of its own; for a process that commits for many nodes they are granted beforehand.
+//! transaction of its own; for a process that commits for many nodes they are granted beforehand,
+//! and what a timer that was put out stood on serves the next one.
 
 use crate::client::Client;
 use crate::lease;
+use reboot_core::id::GroupName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// So many of one length stand ready.
+/// So many of one length are granted to stand ready.
 const READY: usize = 8;
+/// So many stand ready at most; more that come back end by themselves.
+const READY_MAX: usize = 64;
 /// No more are left when new ones are granted: several at once cost etcd hardly more than one.
 const FEW: usize = 4;
 /// Of so many lengths.
 const LENGTHS_MAX: usize = 8;
+/// So many deadlines that run are known with their leases.
+const DEADLINES_MAX: usize = 1024;
 /// None is longer, in milliseconds.
 const LENGTH_MAX_MS: u64 = 48 * 60 * 60 * 1000;
 
@@ -21,6 +27,17 @@ const LENGTH_MAX_MS: u64 = 48 * 60 * 60 * 1000;
 pub(crate) struct Spares {
     client: Client,
     stocks: Arc<Mutex<HashMap<u64, Stock>>>,
+    deadlines: Arc<Mutex<HashMap<Deadline, (Used, Instant)>>>,
+}
+
+/// A hold's deadline: of which group, of which number.
+type Deadline = (GroupName, u64);
+
+/// A lease that a timer stands on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Used {
+    pub(crate) duration_ms: u64,
+    pub(crate) lease: i64,
 }
 
 #[derive(Default)]
@@ -47,6 +64,7 @@ impl Spares {
         Self {
             client,
             stocks: Arc::default(),
+            deadlines: Arc::default(),
         }
     }
 
@@ -64,6 +82,8 @@ impl Spares {
         }
         let stock = stocks.entry(duration_ms).or_default();
         stock.asked = Some(Instant::now());
+        let runs = |spare: &Spare| spare.since.elapsed() < Duration::from_millis(duration_ms);
+        stock.ready.retain(runs);
         let spare = stock.ready.pop();
         let missing = match stock.ready.len() + stock.ordered {
             left if left > FEW => 0,
@@ -91,7 +111,57 @@ impl Spares {
         }
     }
 
+    /// A deadline of a hold stands on a lease that nothing else stands on.
+    pub(crate) fn note_deadline(&self, group: &GroupName, number: u64, used: Used) {
+        let mut deadlines = self.deadlines();
+        if deadlines.len() >= DEADLINES_MAX {
+            let runs = |used: &Used, since: &Instant| since.elapsed() < used.length();
+            deadlines.retain(|_, (used, since)| runs(used, since)); // others put those out
+        }
+        if deadlines.len() < DEADLINES_MAX {
+            deadlines.insert((group.clone(), number), (used, Instant::now()));
+        }
+    }
+
+    /// What a deadline of this process stands on, for whoever puts it out.
+    pub(crate) fn deadline(&self, group: &GroupName, number: u64) -> Option<Used> {
+        let deadlines = self.deadlines();
+        let found = deadlines.get(&(group.clone(), number));
+        found.map(|(used, _)| *used)
+    }
+
+    /// Nothing stands on a lease any more: if it still runs in full, it stands ready.
+    pub(crate) fn give_back(&self, used: Used) {
+        self.deadlines().retain(|_, (other, _)| *other != used);
+        tokio::spawn(self.clone().renew(used));
+    }
+
+    async fn renew(self, used: Used) {
+        let (lease, since) = (used.lease, Instant::now());
+        let secs = self.client.keep_alive(lease).await;
+        let mut stocks = self.stocks();
+        let stock = stocks.get_mut(&used.duration_ms);
+        if let Some(stock) = stock.filter(|it| it.ready.len() < READY_MAX)
+            && secs.is_ok_and(|secs| secs == lease::secs(used.duration_ms))
+        {
+            stock.ready.push(Spare { lease, since });
+        }
+    }
+
+    fn deadlines(&self) -> MutexGuard<'_, HashMap<Deadline, (Used, Instant)>> {
+        let deadlines = self.deadlines.lock();
+        deadlines.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stocks(&self) -> MutexGuard<'_, HashMap<u64, Stock>> {
         self.stocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Used ===
+
+impl Used {
+    fn length(&self) -> Duration {
+        Duration::from_millis(self.duration_ms)
     }
 }

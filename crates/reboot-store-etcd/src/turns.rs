@@ -1,14 +1,18 @@
 //! Turns of one process at a group's record. Two tasks that commit at once cost each other a
 //! transaction each time one is faster; of 64 the last one would lose 63 races. In turn nobody
-//! loses any to its own process.
+//! loses any to its own process; and whoever has the turn may take along what others queued.
 //!
 //! A turn is a courtesy: what keeps order is the compare-and-swap. Who has waited for long goes
 //! without, so that one request to a slow etcd does not hold up all others.
 
+use reboot_core::group::Request;
 use reboot_core::id::GroupName;
+use reboot_core::write::Written;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::{Mutex as Shared, MutexGuard as SharedGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::time::timeout;
 
 /// So many groups go side by side; others may have to share.
@@ -18,30 +22,136 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whose turn it is, by group.
 #[derive(Default)]
-pub(crate) struct Turns([Mutex<()>; LANES]);
+pub(crate) struct Turns([Lane; LANES]);
+
+/// The turn at some groups, and what waits to be taken along.
+#[derive(Default)]
+pub(crate) struct Lane {
+    turn: Mutex<()>,
+    queue: Shared<VecDeque<Queued>>,
+}
+
+/// A request that whoever has the turn may commit with its own.
+pub(crate) struct Queued {
+    pub(crate) group: GroupName,
+    pub(crate) request: Request,
+    /// Dropped without a word: its owner goes alone.
+    granted: oneshot::Sender<Written>,
+}
 
 // === impl Turns ===
 
 impl Turns {
-    /// The turn at a group, until it is dropped; nothing when it does not come.
-    pub(crate) async fn at(&self, group: &GroupName) -> Option<MutexGuard<'_, ()>> {
+    /// Where a group's requests meet.
+    pub(crate) fn lane(&self, group: &GroupName) -> &Lane {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(group);
         let lane = usize::try_from(hash % LANES as u64).unwrap_or(0);
-        timeout(PATIENCE, self.0[lane].lock()).await.ok()
+        &self.0[lane]
+    }
+}
+
+// === impl Lane ===
+
+impl Lane {
+    /// The turn, until it is dropped; nothing when it does not come.
+    pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        timeout(PATIENCE, self.turn.lock()).await.ok()
+    }
+
+    /// Has a request taken along by whoever has the turn; answers when it was granted.
+    pub(crate) fn queue(&self, group: &GroupName, request: &Request) -> oneshot::Receiver<Written> {
+        let (granted, answer) = oneshot::channel();
+        self.waiting().push_back(Queued {
+            group: group.clone(),
+            request: request.clone(),
+            granted,
+        });
+        answer
+    }
+
+    /// At most so many requests to a group, the oldest first, that somebody still waits for.
+    pub(crate) fn take(&self, group: &GroupName, max: usize) -> Vec<Queued> {
+        let mut queue = self.waiting();
+        let (mut taken, mut left) = (Vec::new(), VecDeque::new());
+        for queued in queue.drain(..).filter(|it| !it.granted.is_closed()) {
+            match queued.group == *group && taken.len() < max {
+                true => taken.push(queued),
+                false => left.push_back(queued),
+            }
+        }
+        *queue = left;
+        taken
+    }
+
+    /// Leaves requests to the next one who has the turn, before all others.
+    pub(crate) fn put_back(&self, left: Vec<Queued>) {
+        let mut queue = self.waiting();
+        left.into_iter().rev().for_each(|it| queue.push_front(it));
+    }
+
+    fn waiting(&self) -> SharedGuard<'_, VecDeque<Queued>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Queued ===
+
+impl Queued {
+    /// It was committed.
+    pub(crate) fn grant(self, written: Written) {
+        let _ = self.granted.send(written); // who does not listen any more asks again
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reboot_core::group::Action;
+    use reboot_core::id::{NodeName, RequestId};
 
     #[tokio::test(start_paused = true)]
     async fn one_goes_after_the_other_and_nobody_waits_for_ever() {
         let (turns, group) = (Turns::default(), GroupName::default());
-        let first = turns.at(&group).await;
+        let first = turns.lane(&group).turn().await;
         assert!(first.is_some());
-        assert!(turns.at(&group).await.is_none(), "it went without");
+        assert!(turns.lane(&group).turn().await.is_none(), "it went without");
         drop(first);
-        assert!(turns.at(&group).await.is_some());
+        assert!(turns.lane(&group).turn().await.is_some());
+    }
+
+    fn steady(node: &str) -> Request {
+        let node = NodeName::new(node).unwrap();
+        Request {
+            id: RequestId::new("request").unwrap(),
+            at: String::new(),
+            action: Action::Steady { node, id: None },
+        }
+    }
+
+    fn nodes(queued: &[Queued]) -> Vec<&str> {
+        let nodes = queued.iter().filter_map(|it| it.request.action.node());
+        nodes.map(NodeName::as_str).collect()
+    }
+
+    #[test]
+    fn the_oldest_of_a_group_are_taken_along_and_the_rest_keeps_its_order() {
+        let (lane, group) = (Lane::default(), GroupName::default());
+        let other = GroupName::new("other").unwrap();
+        let queue = |group, node| lane.queue(group, &steady(node));
+        let mut a = queue(&group, "a");
+        let (_b, gone) = (queue(&other, "b"), queue(&group, "gone"));
+        let (_c, mut d, _e) = (queue(&group, "c"), queue(&group, "d"), queue(&group, "e"));
+        drop(gone);
+        let mut taken = lane.take(&group, 3);
+        assert_eq!(nodes(&taken), ["a", "c", "d"]);
+        lane.put_back(taken.split_off(1));
+        let reply = Written::Done;
+        taken.remove(0).grant(reply.clone());
+        assert_eq!(a.try_recv(), Ok(reply));
+        let taken = lane.take(&group, 9);
+        assert_eq!(nodes(&taken), ["c", "d", "e"]);
+        drop(taken);
+        assert_eq!(d.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert_eq!(nodes(&lane.take(&other, 9)), ["b"]);
     }
 }

@@ -11,4 +11,5 @@ mod marks;
 mod original;
 mod rebootlock;
 mod sizing;
+mod together;
 mod waiting;

@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::kit::{Agent, Fleetful, alive};
-use reboot_core::group::{Group, HistoryEntry, Reply, Request, apply};
+use reboot_core::group::{Group, HistoryEntry, Refusal, Reply, Request, apply};
 use reboot_core::write::Trouble;
 use std::collections::BTreeSet;
 
@@ -57,12 +57,88 @@ pub async fn never_more_hold_than_max(harness: &dyn Harness) {
     assert!(fleet.holders().await.is_empty());
 }
 
+/// Is admitted and says that it is back a number of times; tells the numbers it got.
+async fn visits(agent: Agent) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    for _ in 0..ROUNDS {
+        match agent.admit().await {
+            Ok(Reply::Held { number, .. }) => {
+                numbers.push(number);
+                tokio::task::yield_now().await;
+                assert_eq!(agent.say_steady().await, Reply::Released);
+            }
+            Err(Trouble::Refused(_)) => tokio::task::yield_now().await,
+            other => panic!("{other:?}"),
+        }
+    }
+    numbers
+}
+
+/// Every other one is a client without an agent, whose requests a store may commit together.
+pub async fn guests_and_agents_never_hold_more_than_max(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, MAX);
+    let mut tasks = Vec::new();
+    for at in 0..2 * AGENTS {
+        let mut agent = fleet.agent(&format!("node-{at}")).await;
+        agent.max_reboots_per_day = u32::MAX;
+        if at == 0 {
+            // A store that remembers has seen the group.
+            let number = agent.claim().await;
+            agent.give_back(number).await;
+            fleet.look().await;
+        }
+        tasks.push(match at % 2 {
+            0 => tokio::spawn(turns(agent)),
+            _ => tokio::spawn(visits(agent)),
+        });
+    }
+    let mut numbers = vec![1];
+    for task in tasks {
+        let own = task.await.unwrap();
+        assert!(own.is_sorted_by(|a, b| a < b), "they grow: {own:?}");
+        numbers.extend(own);
+    }
+    numbers.sort_unstable();
+    let each_once = Vec::from_iter(1..=numbers.len() as u64);
+    assert_eq!(numbers, each_once, "every hold has a number of its own");
+    let history = fleet.store.history(&fleet.group, 10_000).await.unwrap();
+    assert!(most_at_once(&history) <= MAX as usize);
+    assert!(fleet.holders().await.is_empty());
+}
+
+/// However many ask at once, one goes, and its cooldown holds for all others.
+pub async fn guests_at_once_meet_the_cooldown_of_the_first(harness: &dyn Harness) {
+    let fleet = Fleetful::new(harness, AGENTS as u32);
+    let mut guests = Vec::new();
+    for at in 0..AGENTS {
+        let mut guest = fleet.agent(&format!("node-{at}")).await;
+        guest.interval_secs = 600;
+        guests.push(guest);
+    }
+    let number = guests[0].claim().await;
+    guests[0].give_back(number).await;
+    fleet.look().await;
+    let asked = guests
+        .into_iter()
+        .map(|guest| tokio::spawn(async move { guest.admit().await }));
+    let mut admitted = 0;
+    for task in Vec::from_iter(asked) {
+        match task.await.unwrap() {
+            Ok(_) => admitted += 1,
+            Err(Trouble::Refused(Refusal::CooldownRunning { .. })) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(admitted, 1);
+    assert_eq!(fleet.holders().await.len(), 1);
+}
+
 fn most_at_once(history: &[HistoryEntry]) -> usize {
     let mut holders = BTreeSet::new();
     let mut most = 0;
     for line in history {
         match line.event.as_str() {
-            "claim" => assert!(holders.insert(line.number)),
+            "claim" | "admit" => assert!(holders.insert(line.number)),
             "release" => assert!(holders.remove(&line.number)),
             other => panic!("nobody asked for {other}"),
         }
