@@ -6,8 +6,6 @@ use std::process::Command;
 use super::root::finished;
 use crate::package::tools;
 
-/// Holds the workflows against the schema of GitHub's, which it brings along.
-const SCHEMA: &str = "check-jsonschema==0.39.0";
 const WORKFLOWS: [&str; 2] = ["ci.yaml", "release.yaml"];
 
 /// Lets lintian look at the .deb. What it may not complain about is in the package.
@@ -41,7 +39,7 @@ pub(super) fn rpm(root: &Path, package: &Path) -> anyhow::Result<()> {
 /// Everything that is not as it has it.
 pub(super) fn workflows(root: &Path, tools: &Path) -> anyhow::Result<()> {
     let program = "bin/check-jsonschema";
-    let home = tools::installed(tools, &[SCHEMA], program)?;
+    let home = tools::CHECK_JSONSCHEMA.installed(tools, program)?;
     let mut check = Command::new(home.join(program));
     check.args(["--builtin-schema", "vendor.github-workflows"]);
     check.args(WORKFLOWS.map(|name| root.join(".github/workflows").join(name)));

@@ -3,13 +3,14 @@
 //! A release is linked by zig, whatever it is for: that brings every C library along, and takes no
 //! newer function of glibc than it is told to, however new the one of this machine is.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::ensure;
 
-use super::target::Target;
-use super::{RELEASE_PROFILE, Workshop, tools};
+use super::target::{Libc, Target};
+use super::{RELEASE_PROFILE, Workshop, elf, tools, traces};
 
 /// The program of this workshop for a target. In a release's no path of the machine is left.
 ///
@@ -78,20 +79,37 @@ fn linked_by_zig(tools: &Path, target: Target) -> anyhow::Result<Command> {
     Ok(cargo)
 }
 
+/// What a release calls the folders of this machine.
+fn renamed(workshop: &Workshop) -> anyhow::Result<[(PathBuf, &'static str); 3]> {
+    let place = &workshop.place;
+    // The last that fits counts, and the target directory is mostly below the root.
+    Ok([
+        (place.root.clone(), "/source"),
+        (tools::cargo_home()?, "/cargo"),
+        (place.target.clone(), "/target"),
+    ])
+}
+
+/// Makes sure that a program is for its target, and that a release names no file of this machine.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check(workshop: &Workshop, target: Target, binary: &Path) -> anyhow::Result<()> {
+    let program = fs::read(binary)?;
+    elf::check(&program, target.arch, target.libc == Libc::Musl)?;
+    if workshop.profile == RELEASE_PROFILE {
+        let folders = renamed(workshop)?.map(|(folder, _)| folder);
+        traces::check(&program, &folders)?;
+    }
+    Ok(())
+}
+
 /// What the compiler is told beside what the profile says.
 fn flags(workshop: &Workshop, is_plain: bool) -> anyhow::Result<Vec<String>> {
-    let place = &workshop.place;
     if workshop.profile == RELEASE_PROFILE {
-        let home = tools::cargo_home()?;
-        // The last that fits counts, and the target directory is mostly below the root.
-        let folders = [
-            (&place.root, "/source"),
-            (&home, "/cargo"),
-            (&place.target, "/target"),
-        ];
         let flag =
-            |(from, to): (&PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
-        return Ok(folders.map(flag).into());
+            |(from, to): (PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
+        return Ok(renamed(workshop)?.map(flag).into());
     }
     // Nothing here strips another machine's program afterwards.
     Ok(match is_plain {

