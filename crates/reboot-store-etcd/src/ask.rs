@@ -52,27 +52,24 @@ impl<'a> Asking<'a> {
             let turn = lane.turn().await;
             return self.alone(turn).await;
         }
-        let mut granted = lane.queue(self.group, self.request);
+        let (ticket, mut granted) = lane.queue(self.group, self.request);
         let turn = tokio::select! {
             biased;
             granted = &mut granted => match granted {
                 Ok(written) => return Ok(written),
-                Err(_) => lane.turn().await,
+                Err(_) => return self.alone(lane.turn().await).await,
             },
-            turn = lane.turn() => {
-                if turn.is_some() {
-                    together::commit(self.store, self.group).await;
-                }
-                turn
-            }
+            turn = lane.turn() => turn,
         };
-        match granted.try_recv() {
-            Ok(written) => Ok(written),
-            Err(_) => {
-                drop(granted); // nobody is to take it along from here on
-                self.alone(turn).await
-            }
+        if turn.is_some() {
+            together::commit(self.store, self.group).await;
         }
+        if !lane.withdraw(ticket)
+            && let Ok(written) = granted.await
+        {
+            return Ok(written);
+        }
+        self.alone(turn).await
     }
 
     async fn alone(mut self, turn: Option<MutexGuard<'_, ()>>) -> Result<Written, Trouble> {
@@ -291,7 +288,7 @@ impl<'a> Asking<'a> {
             sessions: view.claims_alive(self.group, group),
             cooldown: view.cooldown(self.group).map_err(broken)?,
             pause: view.pause().map_err(broken)?,
-            foreign: view.foreign(self.group),
+            foreign: view.foreign(self.group, Some(group)),
             ..Facts::default()
         };
         let Some(node) = self.request.action.node() else {

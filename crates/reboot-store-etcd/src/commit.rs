@@ -246,7 +246,8 @@ impl Asking<'_> {
                 batch.delete(keys.deadline(self.group, *number));
             }
             Side::MarkReboot { node, keep } => {
-                let old = old_marks(view, node, *keep);
+                let mut old = view.marks_before_the_last(node, keep.saturating_sub(1));
+                old.truncate(OLD_MARKS_AT_ONCE);
                 let lease = self.lease_of_mark(&old).await?;
                 let key = keys.mark(node, &self.request.id);
                 batch.put(key, self.request.at.clone(), lease);
@@ -258,18 +259,6 @@ impl Asking<'_> {
             Side::History(entry) => batch.put_history(&keys, self.group, after, entry)?,
         }
         Ok(())
-    }
-
-    /// How many operations a side takes.
-    pub(crate) fn ops_of(view: &View<'_>, side: &Side) -> usize {
-        match side {
-            Side::MarkReboot { node, keep } => 1 + old_marks(view, node, *keep).len(),
-            Side::History(_) => 2, // the oldest line goes for it
-            Side::StartCooldown { .. }
-            | Side::StartDeadline { .. }
-            | Side::EndDeadline { .. }
-            | Side::OweUndo { .. } => 1,
-        }
     }
 
     /// A lease of its own, or that of a mark that goes, in full again.
@@ -334,13 +323,6 @@ impl Asking<'_> {
         self.leases.run_since(since);
         Ok(Some(lease))
     }
-}
-
-/// The marks that go for a new one, with their leases.
-fn old_marks(view: &View<'_>, node: &NodeName, keep: u32) -> Vec<(String, i64)> {
-    let mut old = view.marks_before_the_last(node, keep.saturating_sub(1));
-    old.truncate(OLD_MARKS_AT_ONCE);
-    old
 }
 
 /// A value as it is stored.
@@ -505,10 +487,14 @@ impl Leases {
         }
     }
 
-    /// Ends those that nothing stands on; they would end by themselves.
+    /// Nothing stands on them: they serve later commits, or end. One that another commit had
+    /// before is never ended, for a store that was put back may have what stood on it then.
     pub(crate) async fn give_back(&mut self, store: &EtcdStore) {
-        for (_, lease) in self.granted.drain(..) {
-            let _ = store.client.revoke(lease).await;
+        for (duration_ms, lease) in self.granted.drain(..) {
+            match &store.spares {
+                Some(spares) => spares.give_back(Used { duration_ms, lease }),
+                None => drop(store.client.revoke(lease).await),
+            }
         }
     }
 }

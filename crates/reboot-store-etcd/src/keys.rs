@@ -37,7 +37,7 @@ pub struct Keys {
 const REBOOTLOCK: &str = "coreos.com/updateengine/rebootlock";
 
 /// Keys from the first up to, and without, the second.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Range {
     /// The first key.
     pub from: String,

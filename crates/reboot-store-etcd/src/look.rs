@@ -136,7 +136,7 @@ impl View<'_> {
             within_deadline: self.within_deadline(name, &group),
             cooldown: self.cooldown(name)?,
             line: self.line(name)?,
-            foreign: self.foreign(name),
+            foreign: self.foreign(name, Some(&stored.group)),
             group,
         }))
     }
@@ -144,7 +144,7 @@ impl View<'_> {
     /// A group that is not made yet while the original holds its one slot. None where nodes say
     /// that they hold in it: then its record is lost.
     fn originals_alone(&self, name: &GroupName) -> Result<Option<GroupEntry>, Broken> {
-        let foreign = self.foreign(name);
+        let foreign = self.foreign(name, None);
         let nodes = match foreign.is_empty() {
             true => return Ok(None),
             false => self.nodes()?,
@@ -261,15 +261,19 @@ impl View<'_> {
     }
 
     /// Who holds by the original's rules: the oldest key below the lock key, where it is none of
-    /// ours. The others wait; only one of them ever holds.
-    pub(crate) fn foreign(&self, group: &GroupName) -> Vec<NodeName> {
-        let prefix = self.keys.lock_directory(group);
-        let below = self.snapshot.under(&prefix);
-        let in_mutex =
-            below.filter(|(rest, kv)| rest.starts_with("holders/") || is_foreign(rest, kv));
+    /// ours. The others wait; only one of them ever holds. The key of a hold that is not in the
+    /// group's record (any more) keeps nobody waiting: it goes with that record.
+    pub(crate) fn foreign(&self, name: &GroupName, group: Option<&Group>) -> Vec<NodeName> {
+        let prefix = self.keys.lock_directory(name);
+        let is_held = |node: &str| {
+            group.is_none_or(|group| group.holds.iter().any(|hold| hold.node.as_str() == node))
+        };
+        let in_mutex = self.snapshot.under(&prefix).filter(|(rest, kv)| {
+            rest.strip_prefix("holders/").is_some_and(is_held) || is_foreign(rest, kv)
+        });
         let oldest = in_mutex.min_by_key(|(_, kv)| kv.create_revision);
         let foreign = oldest.filter(|(rest, kv)| is_foreign(rest, kv));
-        let name = foreign.map(|(rest, kv)| self.foreign_name(group, rest, &kv.value));
+        let name = foreign.map(|(rest, kv)| self.foreign_name(name, rest, &kv.value));
         name.into_iter().collect()
     }
 

@@ -36,7 +36,8 @@ pub(crate) struct Committed {
     /// What it wrote, each a key.
     ops: Vec<Op>,
     /// What is known as of its revision: what it wrote; and what it compared, where nobody else had
-    /// put anything.
+    /// put anything. What has gone away from there is seen until a look or a watch tells: it seems to
+    /// take room, so that too much is refused, and what is refused is read.
     known: Vec<Range>,
 }
 
@@ -319,7 +320,11 @@ impl Snapshot {
         let Ok(key) = String::from_utf8(event.kv.key.clone()) else {
             return;
         };
-        let is_older = event.kv.mod_revision <= self.mod_revision(&key);
+        let (told, known) = (event.kv.mod_revision, self.mod_revision(&key));
+        let is_older = match event.kind {
+            EventKind::Put => told <= known.max(self.read_at(&Range::one(&*key))),
+            EventKind::Delete => told <= known,
+        };
         match event.kind {
             _ if is_older => {}
             EventKind::Put => drop(self.kvs.insert(key, event.kv.clone())),

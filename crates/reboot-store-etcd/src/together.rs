@@ -18,17 +18,12 @@ use reboot_core::group::{Action, Group, Request, Side};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Written};
 
-/// So many at once.
+/// So many at once: etcd takes 128 compares in a transaction unless told otherwise.
 const MEMBERS_MAX: usize = 24;
-/// So many operations at most: etcd takes 128 in a transaction unless told otherwise.
-const OPS_MAX: usize = 120;
-/// What the record and its copy take of them.
-const OPS_OF_ALL: usize = 2;
-/// What a member's holder takes.
-const OPS_OF_EACH: usize = 1;
 
 /// Whether a request may be taken along by another of this process: one of a client without an
-/// agent, which stands on no session; and all that it needs is remembered.
+/// agent, which stands on no session; and all that it needs is remembered. Where there are several
+/// groups only those go that give a slot back: an admission reads whether its node holds elsewhere.
 pub(crate) fn may_go(asking: &Asking<'_>) -> bool {
     let is_guests = matches!(
         asking.request.action,
@@ -46,13 +41,16 @@ pub(crate) async fn commit(store: &EtcdStore, group: &GroupName) {
     if queued.len() < 2 {
         return;
     }
-    let (fates, stands) = {
+    let (fates, committed, leases) = {
         let Some(mut round) = Round::begin(store, group, &queued) else {
             return;
         };
         let fates = Vec::from_iter(queued.iter().map(|it| round.judge(&it.request)));
-        (fates, round.commit().await)
+        let committed = round.commit().await;
+        let leases = round.members.into_iter().map(|it| it.asking.leases);
+        (fates, committed, Vec::from_iter(leases))
     };
+    let stands = matches!(committed, Ok(true));
     let mut later = Vec::new();
     for (queued, fate) in queued.into_iter().zip(fates) {
         match fate {
@@ -62,6 +60,12 @@ pub(crate) async fn commit(store: &EtcdStore, group: &GroupName) {
         }
     }
     lane.put_back(later);
+    let settled = leases.into_iter().map(async |mut leases| match &committed {
+        Ok(true) => leases.stand(store, group).await,
+        Err(Trouble::Unknown(_)) => {} // timers may stand on them
+        Ok(false) | Err(_) => leases.give_back(store).await,
+    });
+    join_all(settled).await;
 }
 
 /// What becomes of a request.
@@ -85,8 +89,6 @@ struct Round<'a> {
     /// The record that the members make of it.
     after: Group,
     members: Vec<Member<'a>>,
-    /// How many operations they take, at most.
-    ops: usize,
     /// Nobody else may go along.
     is_full: bool,
 }
@@ -117,7 +119,6 @@ impl<'a> Round<'a> {
             before,
             snapshot,
             members: Vec::new(),
-            ops: OPS_OF_ALL,
             is_full: false,
         })
     }
@@ -150,16 +151,6 @@ impl<'a> Round<'a> {
         if applied.group == before.group {
             return Fate::Alone; // so does what stands already
         }
-        let sides = applied.sides.iter();
-        let ops = OPS_OF_EACH
-            + sides
-                .map(|it| Asking::ops_of(&self.view(), it))
-                .sum::<usize>();
-        if self.ops + ops > OPS_MAX {
-            self.is_full = true;
-            return Fate::Later;
-        }
-        self.ops += ops;
         // Nobody is granted anything until that is over.
         let starts_cooldown = |side: &Side| matches!(side, Side::StartCooldown { .. });
         self.is_full = applied.sides.iter().any(starts_cooldown);
@@ -174,24 +165,13 @@ impl<'a> Round<'a> {
 
     /// Commits them as one; answers whether they stand. They do not when something was not as it
     /// was remembered, and when they are no more than one.
-    async fn commit(&mut self) -> bool {
+    async fn commit(&mut self) -> Result<bool, Trouble> {
         if self.members.len() < 2 {
-            return false;
+            return Ok(false);
         }
-        let committed = self.try_to_commit().await;
-        for member in &mut self.members {
-            let leases = &mut member.asking.leases;
-            match &committed {
-                Ok(true) => leases.stand(self.store, self.group).await,
-                Err(Trouble::Unknown(_)) => {} // timers may stand on them
-                Ok(false) | Err(_) => leases.give_back(self.store).await,
-            }
-        }
-        matches!(committed, Ok(true))
-    }
-
-    async fn try_to_commit(&mut self) -> Result<bool, Trouble> {
-        let batch = self.batch().await?;
+        let Ok(batch) = self.batch().await else {
+            return Ok(false); // nothing was sent
+        };
         let nodes = Vec::from_iter(self.members.iter().map(|it| it.node));
         let (store, keys) = (self.store, &self.store.keys);
         let txn = Txn {
@@ -201,8 +181,10 @@ impl<'a> Round<'a> {
         };
         let answer = store.client.txn(txn).await.map_err(trouble)?;
         if answer.succeeded {
-            let guards = self.members.iter().flat_map(|it| it.asking.guards());
-            let commit = Committed::new(answer.revision, batch.ops, guards.collect());
+            let mut guards = Vec::from_iter(self.members.iter().flat_map(|it| it.asking.guards()));
+            guards.sort_unstable();
+            guards.dedup();
+            let commit = Committed::new(answer.revision, batch.ops, guards);
             let seen = std::mem::take(&mut self.snapshot);
             store.memory.note_commit(keys, &nodes, seen, &commit);
         } else {

@@ -28,13 +28,21 @@ pub(crate) struct Turns([Lane; LANES]);
 #[derive(Default)]
 pub(crate) struct Lane {
     turn: Mutex<()>,
-    queue: Shared<VecDeque<Queued>>,
+    queue: Shared<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Queued>,
+    /// The number of the last that came.
+    last: u64,
 }
 
 /// A request that whoever has the turn may commit with its own.
 pub(crate) struct Queued {
     pub(crate) group: GroupName,
     pub(crate) request: Request,
+    ticket: u64,
     /// Dropped without a word: its owner goes alone.
     granted: oneshot::Sender<Written>,
 }
@@ -58,38 +66,57 @@ impl Lane {
         timeout(PATIENCE, self.turn.lock()).await.ok()
     }
 
-    /// Has a request taken along by whoever has the turn; answers when it was granted.
-    pub(crate) fn queue(&self, group: &GroupName, request: &Request) -> oneshot::Receiver<Written> {
+    /// Has a request taken along by whoever has the turn. Answers with its ticket, and where its
+    /// owner learns that it was granted, or, when that is dropped, that it goes alone.
+    pub(crate) fn queue(
+        &self,
+        group: &GroupName,
+        request: &Request,
+    ) -> (u64, oneshot::Receiver<Written>) {
         let (granted, answer) = oneshot::channel();
-        self.waiting().push_back(Queued {
+        let mut queue = self.queue_now();
+        queue.last += 1;
+        let ticket = queue.last;
+        queue.waiting.push_back(Queued {
             group: group.clone(),
             request: request.clone(),
+            ticket,
             granted,
         });
-        answer
+        (ticket, answer)
     }
 
     /// At most so many requests to a group, the oldest first, that somebody still waits for.
     pub(crate) fn take(&self, group: &GroupName, max: usize) -> Vec<Queued> {
-        let mut queue = self.waiting();
+        let mut queue = self.queue_now();
         let (mut taken, mut left) = (Vec::new(), VecDeque::new());
-        for queued in queue.drain(..).filter(|it| !it.granted.is_closed()) {
+        let waiting = queue.waiting.drain(..);
+        for queued in waiting.filter(|it| !it.granted.is_closed()) {
             match queued.group == *group && taken.len() < max {
                 true => taken.push(queued),
                 false => left.push_back(queued),
             }
         }
-        *queue = left;
+        queue.waiting = left;
         taken
     }
 
     /// Leaves requests to the next one who has the turn, before all others.
     pub(crate) fn put_back(&self, left: Vec<Queued>) {
-        let mut queue = self.waiting();
-        left.into_iter().rev().for_each(|it| queue.push_front(it));
+        let mut queue = self.queue_now();
+        let left = left.into_iter().rev();
+        left.for_each(|it| queue.waiting.push_front(it));
     }
 
-    fn waiting(&self) -> SharedGuard<'_, VecDeque<Queued>> {
+    /// Takes a request out of the queue; answers whether it was there. If not, somebody has taken
+    /// it along.
+    pub(crate) fn withdraw(&self, ticket: u64) -> bool {
+        let waiting = &mut self.queue_now().waiting;
+        let at = waiting.iter().position(|it| it.ticket == ticket);
+        at.and_then(|at| waiting.remove(at)).is_some()
+    }
+
+    fn queue_now(&self) -> SharedGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -137,7 +164,7 @@ mod tests {
     fn the_oldest_of_a_group_are_taken_along_and_the_rest_keeps_its_order() {
         let (lane, group) = (Lane::default(), GroupName::default());
         let other = GroupName::new("other").unwrap();
-        let queue = |group, node| lane.queue(group, &steady(node));
+        let queue = |group, node| lane.queue(group, &steady(node)).1;
         let mut a = queue(&group, "a");
         let (_b, gone) = (queue(&other, "b"), queue(&group, "gone"));
         let (_c, mut d, _e) = (queue(&group, "c"), queue(&group, "d"), queue(&group, "e"));
@@ -153,5 +180,15 @@ mod tests {
         drop(taken);
         assert_eq!(d.try_recv(), Err(oneshot::error::TryRecvError::Closed));
         assert_eq!(nodes(&lane.take(&other, 9)), ["b"]);
+    }
+
+    #[test]
+    fn who_goes_alone_is_taken_along_by_nobody() {
+        let (lane, group) = (Lane::default(), GroupName::default());
+        let (ticket, _a) = lane.queue(&group, &steady("a"));
+        let (taken, _b) = lane.queue(&group, &steady("b"));
+        assert!(lane.withdraw(ticket));
+        assert_eq!(nodes(&lane.take(&group, 9)), ["b"]);
+        assert!(!lane.withdraw(ticket) && !lane.withdraw(taken));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::alone::Alone;
 use super::foreign::clear;
+use super::registry::Registry;
 use super::root::{as_root, finished};
 use crate::package::target::Arch;
 
@@ -32,12 +33,31 @@ pub(super) fn check(
     let has: Vec<String> = platforms.iter().filter_map(named).collect();
     let wanted: Vec<String> = archs.iter().map(Arch::to_string).collect();
     ensure!(has == wanted, "it is for {has:?}");
+    to_a_registry(&name, version, &index, folder)?;
     for arch in archs {
         let work = tempfile::tempdir_in(folder)?;
         let checked = of_one(&name, *arch, version, work.path());
         clear(work.path())?;
         checked.with_context(|| format!("for {arch}"))?;
     }
+    Ok(())
+}
+
+/// It comes to a registry with all its architectures, every byte as it was.
+fn to_a_registry(name: &str, version: &str, index: &Value, folder: &Path) -> anyhow::Result<()> {
+    let work = tempfile::tempdir_in(folder)?;
+    let registry = Registry::start(work.path())?;
+    let there = format!("docker://{}/clusterrebootd:{version}", registry.address);
+    skopeo(&[
+        "copy",
+        "--all",
+        "--quiet",
+        "--dest-tls-verify=false",
+        name,
+        &there,
+    ])?;
+    let said = read(&["inspect", "--raw", "--tls-verify=false", &there])?;
+    ensure!(said == *index, "the registry has {said}");
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod image;
 mod life;
 mod lint;
 mod need;
+mod registry;
 mod root;
 mod rpm;
 mod snapshot;

@@ -7,10 +7,11 @@ use reboot_core::id::GroupName;
 use reboot_core::undo::Undo;
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::{Interest, Store};
+use reboot_store_etcd::EtcdStore;
 use reboot_store_etcd::client::{Client, Op, OpResult, Txn};
 
 /// One process of the original: its lease, and its key below the lock key.
-struct Original<'b> {
+pub(crate) struct Original<'b> {
     client: &'b Client,
     lock_key: String,
     lease: i64,
@@ -20,23 +21,28 @@ struct Original<'b> {
 
 impl<'b> Original<'b> {
     async fn start(bench: &'b Bench, lease: i64) -> Self {
-        bench.client.grant(lease, 60).await.unwrap();
+        Self::beside(&bench.client, &bench.store, lease).await
+    }
+
+    /// On the lock key of a store.
+    pub(crate) async fn beside(client: &'b Client, store: &EtcdStore, lease: i64) -> Self {
+        client.grant(lease, 60).await.unwrap();
         Self {
-            client: &bench.client,
-            lock_key: bench.store.keys().record(&GroupName::default()),
+            client,
+            lock_key: store.keys().record(&GroupName::default()),
             lease,
         }
     }
 
     /// Queues for the mutex; tells whether it is the holder.
-    async fn lock(&self) -> bool {
+    pub(crate) async fn lock(&self) -> bool {
         let key = format!("{}/{:x}", self.lock_key, self.lease);
         self.put(key, "").await;
         self.holds().await
     }
 
     /// Whether its key is the oldest below the lock key.
-    async fn holds(&self) -> bool {
+    pub(crate) async fn holds(&self) -> bool {
         let txn = Txn {
             then: vec![Op::Range {
                 key: format!("{}/", self.lock_key).into_bytes(),

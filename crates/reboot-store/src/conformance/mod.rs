@@ -112,7 +112,7 @@ macro_rules! conformance_tests {
             renewals_wake_nobody;
             concurrency: never_more_hold_than_max,
             guests_and_agents_never_hold_more_than_max,
-            guests_at_once_meet_the_cooldown_of_the_first,
+            guests_at_once_meet_the_cooldown_of_one,
             history_linearizes_to_the_rules,
         }
     };

@@ -1,0 +1,71 @@
+//! A registry of images on the loopback interface, for as long as a trial takes.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+/// How long it may take to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Docker's own, as Debian has it; ended with this value.
+pub(super) struct Registry {
+    process: Child,
+    pub(super) address: SocketAddr,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Starts it, with what it keeps in this folder.
+    ///
+    /// # Errors
+    /// When it is not there or does not start, with what it says.
+    pub(super) fn start(folder: &Path) -> anyhow::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let (config, log) = (folder.join("registry.yaml"), folder.join("registry.log"));
+        let images = folder.join("images");
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
+            images.display()
+        );
+        fs::write(&config, text)?;
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(&config).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(File::create(&log)?);
+        let process = command.spawn().context("apt-get install docker-registry")?;
+        let mut registry = Self { process, address };
+        registry
+            .wait()
+            .with_context(|| fs::read_to_string(log).unwrap_or_default())?;
+        Ok(registry)
+    }
+
+    fn wait(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(self.address).is_err() {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the registry has ended with {status}");
+            }
+            ensure!(Instant::now() < deadline, "the registry does not listen");
+            pause(LOOK_EVERY);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill(); // it may have ended
+        let _ = self.process.wait();
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // there is no event: it listens when it listens
+fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
