@@ -11,5 +11,6 @@ mod marks;
 mod original;
 mod rebootlock;
 mod sizing;
+mod storm;
 mod together;
 mod waiting;

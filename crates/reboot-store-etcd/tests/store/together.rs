@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 const CLIENTS: u32 = 24;
 
 /// A server's store below a namespace.
-fn server(client: &Client, namespace: &str) -> Arc<EtcdStore> {
+pub(crate) fn server(client: &Client, namespace: &str) -> Arc<EtcdStore> {
     let layout = Layout::Native {
         namespace: namespace.to_owned(),
         lock_key: "lock".to_owned(),
@@ -25,11 +25,11 @@ fn server(client: &Client, namespace: &str) -> Arc<EtcdStore> {
     Arc::new(EtcdStore::new(client.clone(), &layout).for_many_nodes())
 }
 
-fn fresh_namespace() -> String {
+pub(crate) fn fresh_namespace() -> String {
     format!("together-{}", unique())
 }
 
-async fn ask(store: &EtcdStore, action: Action) -> Result<Reply, Trouble> {
+pub(crate) async fn ask(store: &EtcdStore, action: Action) -> Result<Reply, Trouble> {
     let write = Write::Ask {
         group: GroupName::default(),
         create_with_max: Some(CLIENTS),
@@ -41,11 +41,11 @@ async fn ask(store: &EtcdStore, action: Action) -> Result<Reply, Trouble> {
     }
 }
 
-fn node(at: u32) -> NodeName {
+pub(crate) fn node(at: u32) -> NodeName {
     NodeName::new(format!("node-{at}")).unwrap()
 }
 
-fn admit(at: u32) -> Action {
+pub(crate) fn admit(at: u32) -> Action {
     Action::Admit(Guest {
         node: node(at),
         id: None,
@@ -56,13 +56,13 @@ fn admit(at: u32) -> Action {
     })
 }
 
-fn steady(at: u32) -> Action {
+pub(crate) fn steady(at: u32) -> Action {
     let (node, id) = (node(at), None);
     Action::Steady { node, id }
 }
 
 /// Makes the group, and has the server see it.
-async fn made(store: &EtcdStore, max: u32) {
+pub(crate) async fn made(store: &EtcdStore, max: u32) {
     ask(store, admit(0)).await.unwrap();
     ask(store, steady(0)).await.unwrap();
     let by = "operator".to_owned();
