@@ -53,22 +53,30 @@ impl<'a> Asking<'a> {
             return self.alone(turn).await;
         }
         let (ticket, mut granted) = lane.queue(self.group, self.request);
-        let turn = tokio::select! {
-            biased;
-            granted = &mut granted => match granted {
-                Ok(written) => return Ok(written),
-                Err(_) => return self.alone(lane.turn().await).await,
-            },
-            turn = lane.turn() => turn,
+        let turn = loop {
+            let turn = tokio::select! {
+                biased;
+                granted = &mut granted => match granted {
+                    Ok(written) => return Ok(written),
+                    Err(_) => break lane.turn().await,
+                },
+                turn = lane.turn() => turn,
+            };
+            if turn.is_some() {
+                together::commit(self.store, self.group).await;
+            }
+            if lane.withdraw(ticket) {
+                break turn;
+            }
+            if turn.is_some() {
+                // Only who has the turn has requests in hand: this one's fate is known.
+                match granted.await {
+                    Ok(written) => return Ok(written),
+                    Err(_) => break turn,
+                }
+            }
+            // Somebody else has it in hand, and may put it back.
         };
-        if turn.is_some() {
-            together::commit(self.store, self.group).await;
-        }
-        if !lane.withdraw(ticket)
-            && let Ok(written) = granted.await
-        {
-            return Ok(written);
-        }
         self.alone(turn).await
     }
 
@@ -441,6 +449,7 @@ mod tests {
     use crate::client::{Client, Options};
     use crate::store::Layout;
     use reboot_core::id::RequestId;
+    use std::time::Duration;
 
     /// A watch tells of a record and of its holders apart: who is swept by half of what a commit
     /// wrote is alive.
@@ -475,5 +484,36 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Whoever takes a request along may put it back, after its owner has lost its patience.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_was_taken_and_put_back_is_answered() {
+        let client = Client::new(Options::new(["http://127.0.0.1:1"])).unwrap();
+        let store = EtcdStore::new(client, &Layout::default()).for_many_nodes();
+        let group = GroupName::default();
+        let request = Request {
+            id: RequestId::new("request").unwrap(),
+            at: String::new(),
+            action: Action::Steady {
+                node: NodeName::new("a").unwrap(),
+                id: None,
+            },
+        };
+        let lane = store.turns.lane(&group);
+        let leads = async {
+            let turn = lane.turn().await;
+            tokio::task::yield_now().await; // it queues
+            let taken = lane.take(&group, 9);
+            assert_eq!(taken.len(), 1);
+            assert!(lane.turn().await.is_none(), "patience ends");
+            lane.put_back(taken);
+            drop(turn);
+        };
+        let asks = Asking::new(&store, &group, None, &request).run();
+        let both = async { tokio::join!(leads, asks).1 };
+        let answer = tokio::time::timeout(Duration::from_secs(600), both).await;
+        let away = matches!(answer, Ok(Err(Trouble::Unavailable(_))));
+        assert!(away, "{answer:?}");
     }
 }

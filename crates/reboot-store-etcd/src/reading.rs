@@ -544,4 +544,32 @@ mod tests {
         all.renew_by(&commit, &covered, &late, 2);
         assert_eq!(keys(&all).len(), 3, "known as of that revision already");
     }
+
+    fn event(kind: EventKind, key: &str, mod_revision: i64) -> Event {
+        let kv = KeyValue {
+            key: key.as_bytes().to_vec(),
+            value: Vec::new(),
+            create_revision: 1,
+            mod_revision,
+            version: 1,
+            lease: 0,
+        };
+        let previous = None;
+        Event { kind, kv, previous }
+    }
+
+    /// A watch tells of our own commits too, and late.
+    #[test]
+    fn a_watch_brings_nothing_back_that_a_commit_took_away() {
+        let covered = Reading::default().with(Range::under("a/"));
+        let seen = snapshot(10, &[("a/1", 3), ("a/2", 9)]);
+        let commit = Committed::new(20, vec![delete("a/1")], vec![Range::under("a/")]);
+        let mut now = seen.committed(&commit, &covered);
+        now.follow(&event(EventKind::Put, "a/1", 15));
+        assert_eq!(keys(&now), [("a/2", 9)]);
+        now.follow(&event(EventKind::Delete, "a/2", 12));
+        assert_eq!(keys(&now), [], "what only went away is told by nobody else");
+        now.follow(&event(EventKind::Put, "a/1", 21));
+        assert_eq!(keys(&now), [("a/1", 21)]);
+    }
 }

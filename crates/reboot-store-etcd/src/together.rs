@@ -18,7 +18,8 @@ use reboot_core::group::{Action, Group, Request, Side};
 use reboot_core::id::{GroupName, NodeName};
 use reboot_core::write::{Trouble, Written};
 
-/// So many at once: etcd takes 128 compares in a transaction unless told otherwise.
+/// So many at once. Unless told otherwise etcd takes 128 operations or compares in a transaction,
+/// and in one within it what that leaves: each member compares two ranges, beside the six of all.
 const MEMBERS_MAX: usize = 24;
 
 /// Whether a request may be taken along by another of this process: one of a client without an

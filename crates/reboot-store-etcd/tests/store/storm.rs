@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 const CLIENTS: u32 = 16;
 const MAX: u32 = 3;
@@ -20,6 +21,8 @@ const MAX: u32 = 3;
 const REBOOTS: usize = 8;
 /// How long a call may take: what is held in the network is given up after it.
 const CALL_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long all of it may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// After so many requests the weather changes.
 const WHIM: u64 = 20;
 
@@ -142,28 +145,31 @@ async fn what_clients_were_told_is_what_happened_whatever_the_network_does() {
     made(&observer, MAX).await;
     let sea = Arc::new(Sea::new(&etcd, &namespace).await);
     for server in &sea.servers {
-        server.look().await.unwrap();
+        while server.look().await.is_err() {} // a busy machine is slower than its calls may be
     }
     let mut tasks = JoinSet::new();
     for at in 1..=CLIENTS {
         let sea = sea.clone();
         tasks.spawn(async move { (node(at), sea.visit(at).await) });
     }
-    let told = tasks.join_all().await;
+    let told = timeout(PATIENCE, tasks.join_all()).await;
+    let told = told.expect("everybody gets an answer in the end");
     let fleet = observer.look().await.unwrap();
     assert!(fleet.groups[&GroupName::default()].group.holds.is_empty());
     let history = observer.history(&GroupName::default(), 1000).await.unwrap();
     let admitted = admitted(&history);
     for (node, numbers) in &told {
         let distinct = BTreeSet::from_iter(numbers);
-        assert!(
-            distinct.len() >= REBOOTS / 2,
-            "{node} hardly went: {numbers:?}"
+        assert_eq!(
+            (numbers.len(), distinct.len()),
+            (REBOOTS, REBOOTS),
+            "{node}"
         );
         for number in distinct {
             assert_eq!(admitted.get(number), Some(node), "{number}");
         }
     }
+    assert_eq!(admitted.len(), CLIENTS as usize * REBOOTS + 1);
     let unknown = sea.unknown.load(Ordering::Relaxed);
     assert!(unknown > 0, "no answer was lost: this run shows nothing");
 }
