@@ -36,8 +36,8 @@ pub(crate) struct Committed {
     /// What it wrote, each a key.
     ops: Vec<Op>,
     /// What is known as of its revision: what it wrote; and what it compared, where nobody else had
-    /// put anything. What has gone away from there is seen until a look or a watch tells: it seems to
-    /// take room, so that too much is refused, and what is refused is read.
+    /// put anything. What has gone away from there may be seen until a look tells: it seems to take
+    /// room, so that too much is refused, and what is refused is read.
     known: Vec<Range>,
 }
 

@@ -24,7 +24,7 @@ pub(super) fn check(
     archive: &Path,
     archs: &[Arch],
     version: &str,
-    folder: &Path,
+    (tools, folder): (&Path, &Path),
 ) -> anyhow::Result<()> {
     let name = format!("oci-archive:{}:clusterrebootd:{version}", archive.display());
     let index = read(&["inspect", "--raw", &name])?;
@@ -33,7 +33,10 @@ pub(super) fn check(
     let has: Vec<String> = platforms.iter().filter_map(named).collect();
     let wanted: Vec<String> = archs.iter().map(Arch::to_string).collect();
     ensure!(has == wanted, "it is for {has:?}");
-    to_a_registry(&name, version, &index, folder)?;
+    let work = tempfile::tempdir_in(folder)?;
+    let registry = Registry::start(tools, work.path())?;
+    to_a_registry(&name, version, &index, &registry)?;
+    drop(registry);
     for arch in archs {
         let work = tempfile::tempdir_in(folder)?;
         let checked = of_one(&name, *arch, version, work.path());
@@ -44,9 +47,12 @@ pub(super) fn check(
 }
 
 /// It comes to a registry with all its architectures, every byte as it was.
-fn to_a_registry(name: &str, version: &str, index: &Value, folder: &Path) -> anyhow::Result<()> {
-    let work = tempfile::tempdir_in(folder)?;
-    let registry = Registry::start(work.path())?;
+fn to_a_registry(
+    name: &str,
+    version: &str,
+    index: &Value,
+    registry: &Registry,
+) -> anyhow::Result<()> {
     let there = format!("docker://{}/clusterrebootd:{version}", registry.address);
     skopeo(&[
         "copy",

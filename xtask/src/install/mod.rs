@@ -103,7 +103,8 @@ pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
     let version = trials.workshop.release.version.as_str();
     trial("container image", || {
         let archive = only(&packages, "-oci.tar")?;
-        image::check(&archive, archs.each(), version, &trials.cache)
+        let folders = (&*trials.workshop.tools, &*trials.cache);
+        image::check(&archive, archs.each(), version, folders)
     })
 }
 

@@ -35,11 +35,6 @@ const NEEDS: &[Need] = &[
         why: "reads the container image",
     },
     Need {
-        program: "docker-registry",
-        packages: &["docker-registry"],
-        why: "is sent the container image",
-    },
-    Need {
         program: "umoci",
         packages: &["umoci"],
         why: "unpacks the container image",
