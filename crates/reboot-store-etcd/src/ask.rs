@@ -169,10 +169,12 @@ impl<'a> Asking<'a> {
             return Ok(Ok(Attempt::Stands(written)));
         }
         let batch = self.batch(&view, &before, &applied).await?;
-        let ops = batch.ops.clone();
+        let (ops, stand) = (batch.ops.clone(), self.what_claims_stand_on());
+        let mut then = batch.ops;
+        then.extend(stand.ops());
         let txn = Txn {
             compares: batch.compares,
-            then: batch.ops,
+            then,
             otherwise: needed.reading.ops(),
         };
         let answer = self.store.client.txn(txn).await;
@@ -183,7 +185,8 @@ impl<'a> Asking<'a> {
         }
         self.leases.stand(self.store, self.group).await;
         if needed.is_usual {
-            let commit = Committed::new(answer.revision, ops, self.guards());
+            let answer = (answer.revision, answer.results);
+            let commit = Committed::new(answer, ops, self.guards(), &stand);
             self.remember(snapshot, source, &commit);
         }
         Ok(Ok(Attempt::Granted(written)))
@@ -408,6 +411,14 @@ impl Asking<'_> {
             is_usual: action.node().is_some() && !is_diagnostic && keys.semaphores().is_none(),
             knows_nodes: false,
         }
+    }
+
+    /// What is read at the commit, for the next one: whose claim is dead by then is swept by that.
+    pub(crate) fn what_claims_stand_on(&self) -> Reading {
+        let keys = &self.store.keys;
+        Reading::default()
+            .with_keys(Range::under(keys.lock_directory(self.group)))
+            .with_keys(Range::under(keys.sessions(&Pause::keeper())))
     }
 
     /// What of it must stand unchanged at the commit.

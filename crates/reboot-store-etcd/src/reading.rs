@@ -36,9 +36,14 @@ pub(crate) struct Committed {
     /// What it wrote, each a key.
     ops: Vec<Op>,
     /// What is known as of its revision: what it wrote; and what it compared, where nobody else had
-    /// put anything. What has gone away from there may be seen until a look tells: it seems to take
-    /// room, so that too much is refused, and what is refused is read.
+    /// put anything. What has gone away from there and was not read may be seen until a look tells:
+    /// it seems to take room, so that too much is refused, and what is refused is read.
     known: Vec<Range>,
+    /// What stood at its revision of what claims stand on: who went away from there is swept by
+    /// the next commit.
+    stood: Snapshot,
+    /// Where that was read.
+    stood_in: Vec<Range>,
 }
 
 /// A part of which something newer is known.
@@ -100,8 +105,13 @@ impl Reading {
 // === impl Committed ===
 
 impl Committed {
-    /// A commit of this revision that wrote this, and compared these.
-    pub(crate) fn new(revision: i64, ops: Vec<Op>, guards: Vec<Range>) -> Self {
+    /// A commit that wrote this, compared these, and read of these last which keys there are.
+    pub(crate) fn new(
+        (revision, results): (i64, Vec<OpResult>),
+        ops: Vec<Op>,
+        guards: Vec<Range>,
+        read: &Reading,
+    ) -> Self {
         let written = ops.iter().filter_map(|op| match op {
             Op::Put { key, .. } | Op::Delete { key, end: None } => str::from_utf8(key).ok(),
             Op::Delete { .. } | Op::Range { .. } => None,
@@ -112,7 +122,14 @@ impl Committed {
             revision,
             ops,
             known: Vec::from_iter(others.into_iter().chain(guards)),
+            stood: Snapshot::of(revision, results),
+            stood_in: Vec::from_iter(read.parts.iter().map(|part| part.range.clone())),
         }
+    }
+
+    fn took_away(&self, key: &str) -> bool {
+        let was_read = self.stood_in.iter().any(|range| range.holds(key));
+        was_read && self.stood.get(key).is_none()
     }
 
     fn known_of<'a>(&'a self, covered: &'a Reading) -> impl Iterator<Item = &'a Range> {
@@ -242,6 +259,7 @@ impl Snapshot {
                 _ => drop(self.kvs.remove(key)),
             }
         }
+        self.kvs.retain(|key, _| !commit.took_away(key));
         for range in commit.known_of(covered) {
             self.stands_at(range, (commit.revision, 0));
         }
@@ -488,6 +506,27 @@ mod tests {
         Op::Delete { key, end: None }
     }
 
+    fn commit_at_20(ops: Vec<Op>) -> Committed {
+        let guards = vec![Range::under("a/")];
+        Committed::new((20, Vec::new()), ops, guards, &Reading::default())
+    }
+
+    /// A claim whose lease ended before a commit is dead to the next one.
+    #[test]
+    fn what_had_gone_away_by_a_commit_is_known_where_it_was_read() {
+        let covered = Reading::default().with(Range::under("a/"));
+        let read = Reading::default().with_keys(Range::under("a/claims/"));
+        let seen = snapshot(10, &[("a/1", 3), ("a/claims/1", 4), ("a/claims/2", 5)]);
+        let (kvs, count) = (
+            seen.under("a/claims/1").map(|(_, kv)| kv.clone()).collect(),
+            1,
+        );
+        let answer = (20, vec![OpResult::Range { kvs, count }]);
+        let commit = Committed::new(answer, vec![put("a/1")], vec![Range::under("a/")], &read);
+        let newer = seen.committed(&commit, &covered);
+        assert_eq!(keys(&newer), [("a/1", 20), ("a/claims/1", 4)]);
+    }
+
     #[test]
     fn what_a_commit_wrote_is_known_without_reading_it() {
         let covered = Reading::default()
@@ -502,7 +541,7 @@ mod tests {
             put("c"),
             put("elsewhere"),
         ];
-        let commit = Committed::new(20, ops, vec![Range::under("a/")]);
+        let commit = commit_at_20(ops);
         let mut all = seen.clone();
         let newer = seen.committed(&commit, &covered);
         assert_eq!(
@@ -535,7 +574,7 @@ mod tests {
         let covered = Reading::default().with(Range::under("a/"));
         let mut all = snapshot(10, &[("a/1", 3)]);
         let seen = snapshot(15, &[("a/1", 3), ("a/theirs", 14)]);
-        let commit = Committed::new(20, vec![put("a/mine")], vec![Range::under("a/")]);
+        let commit = commit_at_20(vec![put("a/mine")]);
         let newer = seen.committed(&commit, &covered);
         all.renew_by(&commit, &covered, &newer, 1);
         assert_eq!(keys(&all), [("a/1", 3), ("a/mine", 20), ("a/theirs", 14)]);
@@ -563,7 +602,7 @@ mod tests {
     fn a_watch_brings_nothing_back_that_a_commit_took_away() {
         let covered = Reading::default().with(Range::under("a/"));
         let seen = snapshot(10, &[("a/1", 3), ("a/2", 9)]);
-        let commit = Committed::new(20, vec![delete("a/1")], vec![Range::under("a/")]);
+        let commit = commit_at_20(vec![delete("a/1")]);
         let mut now = seen.committed(&commit, &covered);
         now.follow(&event(EventKind::Put, "a/1", 15));
         assert_eq!(keys(&now), [("a/2", 9)]);

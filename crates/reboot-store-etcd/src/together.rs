@@ -175,24 +175,29 @@ impl<'a> Round<'a> {
         };
         let nodes = Vec::from_iter(self.members.iter().map(|it| it.node));
         let (store, keys) = (self.store, &self.store.keys);
+        let stand = self.members[0].asking.what_claims_stand_on();
+        let mut then = batch.ops.clone();
+        then.extend(stand.ops());
         let txn = Txn {
             compares: batch.compares,
-            then: batch.ops.clone(),
+            then,
             otherwise: usual_reading(keys, nodes.iter().copied()).ops(),
         };
         let answer = store.client.txn(txn).await.map_err(trouble)?;
-        if answer.succeeded {
+        let succeeded = answer.succeeded;
+        if succeeded {
             let mut guards = Vec::from_iter(self.members.iter().flat_map(|it| it.asking.guards()));
             guards.sort_unstable();
             guards.dedup();
-            let commit = Committed::new(answer.revision, batch.ops, guards);
+            let answer = (answer.revision, answer.results);
+            let commit = Committed::new(answer, batch.ops, guards, &stand);
             let seen = std::mem::take(&mut self.snapshot);
             store.memory.note_commit(keys, &nodes, seen, &commit);
         } else {
             let newer = Snapshot::of(answer.revision, answer.results);
             store.memory.note(keys, &nodes, newer);
         }
-        Ok(answer.succeeded)
+        Ok(succeeded)
     }
 
     /// All that the commit compares and writes.

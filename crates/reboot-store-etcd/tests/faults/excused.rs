@@ -64,8 +64,8 @@ fn last_look(evidence: &Evidence) -> &Seen {
 }
 
 /// A calm run, of which each look was fresh.
-async fn run() -> Evidence {
-    let mut evidence = calm(11, |notes| notes.cycles >= 20).await;
+async fn run(seed: u64) -> Evidence {
+    let mut evidence = calm(seed, |notes| notes.cycles >= 20).await;
     evidence.etcd_version = "3.4.23".to_owned();
     evidence.notes.looks.sort_by_key(|look| look.answered);
     evidence
@@ -92,7 +92,7 @@ fn see_the_past(evidence: &mut Evidence) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_out_of_the_past_is_excused_within_bounds() {
-    let mut evidence = run().await;
+    let mut evidence = run(11).await;
     see_the_past(&mut evidence);
     let verdict = judge(&evidence);
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
@@ -102,7 +102,8 @@ async fn a_look_out_of_the_past_is_excused_within_bounds() {
         let mut beyond = evidence.clone();
         (step.take)(&mut beyond);
         let verdict = judge(&beyond);
-        assert_eq!(verdict.violations.len(), 1, "{}", step.name);
+        let (name, violations) = (step.name, &verdict.violations);
+        assert_eq!(violations.len(), 1, "{name}: {violations:#?}");
         assert_eq!(verdict.figures.of_the_past, 0, "{}", step.name);
     }
 }
@@ -116,21 +117,31 @@ fn be_told_of_the_past(evidence: &mut Evidence, at: usize) -> Nap {
     nap
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_out_of_the_past_is_excused_too() {
-    let evidence = run().await;
+/// A run of which one refusal is told late, and nothing else is wrong with it: the leader's nap
+/// that would excuse it. Not every refusal will do: one may be true to this day, or its request was
+/// answered earlier too.
+fn told_late(evidence: &Evidence) -> Option<(Evidence, Nap)> {
     let refused = |it: &Try| matches!(it.outcome, Outcome::Refused(_));
-    let tries = evidence.notes.tries.iter();
-    let refusals = (0..).zip(tries).filter(|(_, it)| refused(it));
-    // One may be true to this day, or its request was answered earlier too.
+    let tries = (0..).zip(&evidence.notes.tries);
+    let refusals = tries.filter(|(_, it)| refused(it));
     let mut moved = refusals.map(|(at, _)| {
         let mut told = evidence.clone();
         let nap = be_told_of_the_past(&mut told, at);
         (told, nap)
     });
-    let is_old =
-        |(told, _): &(Evidence, Nap)| judge(told).broken() == BTreeSet::from([Rule::Answers]);
-    let (mut told, nap) = moved.find(is_old).expect("not each was true at the end");
+    moved.find(|(told, _)| judge(told).broken() == BTreeSet::from([Rule::Answers]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_out_of_the_past_is_excused_too() {
+    let mut found = None;
+    for seed in 11..31 {
+        found = told_late(&run(seed).await);
+        if found.is_some() {
+            break; // how a run goes is the machine's doing too
+        }
+    }
+    let (mut told, nap) = found.expect("not each was true at the end, in twenty runs");
     told.notes.naps.push(nap);
     let verdict = judge(&told);
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);

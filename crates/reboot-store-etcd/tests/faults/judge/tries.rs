@@ -103,7 +103,8 @@ impl Case<'_> {
                 is_fresh = false;
             }
             let nap = self.nap_before(look.asked, look.answered);
-            let from = nap.map_or(from, |since| self.surely(name, since));
+            // A nap excuses, and never asks for more.
+            let from = nap.map_or(from, |since| from.min(self.surely(name, since)));
             if look.revision < from || look.revision > to {
                 return Err(format!(
                     "it is not between {from} and {to}, as real time has it"
