@@ -161,7 +161,7 @@ fn write_as_root(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Lets the server get ready.
 #[allow(clippy::disallowed_methods)] // there is no event: it answers when it answers
-fn pause(span: Duration) {
+pub(super) fn pause(span: Duration) {
     std::thread::sleep(span);
 }
 

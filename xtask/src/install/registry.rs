@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+use super::alone::pause;
 use super::root::finished;
 
 /// How long it may take to start on a busy machine.
@@ -93,9 +94,4 @@ impl Drop for Registry {
         let _ = self.process.kill(); // it may have ended
         let _ = self.process.wait();
     }
-}
-
-#[allow(clippy::disallowed_methods)] // there is no event: it listens when it listens
-fn pause(span: Duration) {
-    std::thread::sleep(span);
 }
