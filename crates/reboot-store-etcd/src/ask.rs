@@ -169,7 +169,11 @@ impl<'a> Asking<'a> {
             return Ok(Ok(Attempt::Stands(written)));
         }
         let batch = self.batch(&view, &before, &applied).await?;
-        let (ops, stand) = (batch.ops.clone(), self.what_claims_stand_on());
+        let ops = batch.ops.clone();
+        let stand = match needed.is_usual {
+            true => self.what_claims_stand_on(),
+            false => Reading::default(), // nobody remembers what was asked
+        };
         let mut then = batch.ops;
         then.extend(stand.ops());
         let txn = Txn {
@@ -239,7 +243,7 @@ impl<'a> Asking<'a> {
         let (keys, memory) = (&self.store.keys, &self.store.memory);
         if let Some(node) = self.request.action.node() {
             if source == Source::Etcd {
-                memory.note(keys, &[node], seen.clone());
+                memory.note(keys, &[node], seen);
             }
             memory.note_commit(keys, &[node], seen.clone(), commit);
         }

@@ -75,21 +75,9 @@ impl Memory {
     }
 
     /// Notes what usual requests of these nodes saw.
-    pub(crate) fn note(&self, keys: &Keys, of: &[&NodeName], newer: Snapshot) {
-        match &mut *self.seen() {
-            Seen::OfOne { node, snapshot } => {
-                if of.iter().all(|it| node.as_ref() == Some(*it)) {
-                    *snapshot = Some(newer);
-                }
-            }
-            Seen::OfAll { snapshot, step } => {
-                *step += 1;
-                if let Some(snapshot) = snapshot {
-                    let reading = usual_reading(keys, of.iter().copied());
-                    snapshot.renew(&reading, &newer, *step);
-                }
-            }
-        }
+    pub(crate) fn note(&self, keys: &Keys, of: &[&NodeName], newer: &Snapshot) {
+        let reading = usual_reading(keys, of.iter().copied());
+        self.take_in(of, newer, |known, step| known.renew(&reading, newer, step));
     }
 
     /// Notes what a commit made of what usual requests of these nodes had seen.
@@ -101,17 +89,23 @@ impl Memory {
         commit: &Committed,
     ) {
         let reading = usual_reading(keys, of.iter().copied());
-        let newer = seen.committed(commit, &reading);
+        let newer = &seen.committed(commit, &reading);
+        let renew = |known: &mut Snapshot, step| known.renew_by(commit, &reading, newer, step);
+        self.take_in(of, newer, renew);
+    }
+
+    /// One node's memory is replaced; that of all is renewed, in a step of its own.
+    fn take_in(&self, of: &[&NodeName], newer: &Snapshot, renew: impl FnOnce(&mut Snapshot, u64)) {
         match &mut *self.seen() {
             Seen::OfOne { node, snapshot } => {
                 if of.iter().all(|it| node.as_ref() == Some(*it)) {
-                    *snapshot = Some(newer);
+                    *snapshot = Some(newer.clone());
                 }
             }
             Seen::OfAll { snapshot, step } => {
                 *step += 1;
-                if let Some(snapshot) = snapshot {
-                    snapshot.renew_by(commit, &reading, &newer, *step);
+                if let Some(known) = snapshot {
+                    renew(known, *step);
                 }
             }
         }

@@ -127,7 +127,8 @@ impl Committed {
         }
     }
 
-    fn took_away(&self, key: &str) -> bool {
+    /// Whether it found a key no longer there.
+    fn found_gone(&self, key: &str) -> bool {
         let was_read = self.stood_in.iter().any(|range| range.holds(key));
         was_read && self.stood.get(key).is_none()
     }
@@ -259,7 +260,7 @@ impl Snapshot {
                 _ => drop(self.kvs.remove(key)),
             }
         }
-        self.kvs.retain(|key, _| !commit.took_away(key));
+        self.kvs.retain(|key, _| !commit.found_gone(key));
         for range in commit.known_of(covered) {
             self.stands_at(range, (commit.revision, 0));
         }

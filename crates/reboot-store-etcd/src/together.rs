@@ -195,7 +195,7 @@ impl<'a> Round<'a> {
             store.memory.note_commit(keys, &nodes, seen, &commit);
         } else {
             let newer = Snapshot::of(answer.revision, answer.results);
-            store.memory.note(keys, &nodes, newer);
+            store.memory.note(keys, &nodes, &newer);
         }
         Ok(succeeded)
     }
