@@ -57,13 +57,7 @@ enum Command {
     /// wrong. Wants root, and no hardware acceleration.
     VmTest(vm::Order),
     /// Build for release, measure, and print a table of ratios and goals. Never fails for time.
-    Bench {
-        /// What to measure: store, etcd, sentinel, handover, server, start, idle. Else everything.
-        names: Vec<String>,
-        /// Take few samples: to see that it works, not how fast it is.
-        #[arg(long)]
-        quick: bool,
-    },
+    Bench(bench::Order),
 }
 
 fn main() -> ExitCode {
@@ -90,7 +84,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Package(order) => package::run(root, &order).map(|()| true)?,
         Command::PackageTest(order) => install::run(root, &order).map(|()| true)?,
         Command::VmTest(order) => vm::run(root, &order)?,
-        Command::Bench { names, quick } => bench::run(root, &names, quick).map(|()| true)?,
+        Command::Bench(order) => bench::run(root, &order).map(|()| true)?,
     };
     Ok(if passed {
         ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! A daemon of the release build, and what it says, stamped as it is read.
+//! A daemon, and what it says, stamped as it is read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,7 +69,7 @@ impl Plan {
             ("node_name", name),
         ]);
         Ok(Self {
-            program: place.program("clusterrebootd"),
+            program: place.program.clone(),
             dir,
             keys,
         })

@@ -57,7 +57,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Vec<Row>> {
         &["10", "100", "1000"]
     };
     let mut program = place.example("etcd_bench");
-    program.arg(place.program("clusterrebootd"));
+    program.arg(&place.program);
     let output = program.args([samples, seconds]).args(sizes).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "etcd_bench failed: {said}");

@@ -1,4 +1,4 @@
-//! Measurements of the release build, each beside its floor, its peer or its goal.
+//! Measurements of the program as packages have it, each beside its floor, its peer or its goal.
 //!
 //! Nothing here fails because a machine is slow: the report says met or missed, and the reader
 //! judges. docs/benchmarks.md says how each number comes about.
@@ -20,14 +20,32 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use clap::Args;
 use tempfile::TempDir;
 
+use crate::package::RELEASE_PROFILE;
+use crate::package::tools::target_dir;
 use row::Row;
+
+/// What is to be measured, and how.
+#[derive(Args)]
+pub(crate) struct Order {
+    /// What to measure: store, etcd, sentinel, handover, server, start, idle. Else everything.
+    names: Vec<String>,
+    /// Take few samples: to see that it works, not how fast it is.
+    #[arg(long)]
+    quick: bool,
+    /// Measure this clusterrebootd. Else one is built, with the profile that packages have.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+}
 
 /// What a measurement works with.
 pub(crate) struct Place {
-    /// Holds the release build.
-    release: PathBuf,
+    /// The clusterrebootd that is measured.
+    program: PathBuf,
+    /// Holds what measures it, and the floors.
+    examples: PathBuf,
     /// On the disk of the workspace, not in memory.
     scratch: TempDir,
     /// Few samples: to see that it works, not how fast.
@@ -75,15 +93,28 @@ const MEASURES: [Measure; 7] = [
 ///
 /// # Errors
 /// An unknown name, a build that fails, a program that does not do what is measured.
-pub(crate) fn run(root: &Path, names: &[String], is_quick: bool) -> anyhow::Result<()> {
-    let measures = choose(names)?;
-    build(root)?;
+pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
+    let measures = choose(&order.names)?;
+    let target = target_dir(root);
+    let program = match &order.program {
+        Some(program) => program
+            .canonicalize()
+            .with_context(|| format!("there is no {}", program.display()))?,
+        None => {
+            build(root, RELEASE_PROFILE, &["--package", "clusterrebootd"])?;
+            target.join(RELEASE_PROFILE).join("clusterrebootd")
+        }
+    };
+    for package in ["reboot-store", "reboot-store-etcd", "reboot-server"] {
+        build(root, "release", &["--package", package, "--examples"])?;
+    }
     let parent = root.join("target/bench");
     fs::create_dir_all(&parent)?;
     let place = Place {
-        release: root.join("target/release"),
+        program,
+        examples: target.join("release/examples"),
         scratch: TempDir::new_in(parent)?,
-        is_quick,
+        is_quick: order.quick,
     };
     let mut rows = Vec::new();
     for measure in measures {
@@ -112,19 +143,11 @@ fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Measure>> {
     names.iter().map(find).collect()
 }
 
-fn build(root: &Path) -> anyhow::Result<()> {
-    let targets: [&[&str]; 4] = [
-        &["--package", "clusterrebootd"],
-        &["--package", "reboot-store", "--examples"],
-        &["--package", "reboot-store-etcd", "--examples"],
-        &["--package", "reboot-server", "--examples"],
-    ];
-    for target in targets {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--release", "--locked"]).args(target);
-        let status = cargo.current_dir(root).status()?;
-        ensure!(status.success(), "the release build failed: mend it first");
-    }
+fn build(root: &Path, profile: &str, what: &[&str]) -> anyhow::Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--locked", "--profile", profile]);
+    let status = cargo.args(what).current_dir(root).status()?;
+    ensure!(status.success(), "the build failed: mend it first");
     Ok(())
 }
 
@@ -137,12 +160,8 @@ fn pause(span: Duration) {
 // === impl Place ===
 
 impl Place {
-    fn program(&self, name: &str) -> PathBuf {
-        self.release.join(name)
-    }
-
     fn example(&self, name: &str) -> Command {
-        Command::new(self.release.join("examples").join(name))
+        Command::new(self.examples.join(name))
     }
 
     /// A fresh directory.

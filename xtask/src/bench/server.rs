@@ -56,11 +56,11 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Vec<Row>> {
     let mut bench = Command::new("sh");
     bench.args(["-c", MANY_FILES, "sh"]);
     bench.arg(place.example("server_bench").get_program());
-    bench.arg(place.program("clusterrebootd")).arg(directory);
+    bench.arg(&place.program).arg(directory);
     let mut rows = rows(&report(bench.args(numbers))?)?;
     let samples = place.count(1000, 50).to_string();
     let mut bench = place.example("etcd_bench");
-    bench.arg("served").arg(place.program("clusterrebootd"));
+    bench.arg("served").arg(&place.program);
     rows.extend(on_etcd(report(bench.arg(samples))?)?);
     Ok(rows)
 }

@@ -51,7 +51,8 @@ pub(crate) struct Place {
     pub(crate) target: PathBuf,
 }
 
-const RELEASE_PROFILE: &str = "dist";
+/// What packages are built with.
+pub(crate) const RELEASE_PROFILE: &str = "dist";
 /// A kind of package, and what its name ends with.
 const KINDS: [&str; 2] = ["deb", "rpm"];
 
