@@ -11,12 +11,12 @@ use reboot_core::undo::Undo;
 use reboot_host::HostError;
 use reboot_host::command::Issued;
 use reboot_host::detector::{DetectorReport, DetectorResult};
-use reboot_host::logind::Logind;
 use reboot_host::process::Exit;
 use reboot_host::script::{HealthRun, Verdict};
 use reboot_host::{command, detector, hooks, journal, killswitch};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -28,6 +28,8 @@ pub(crate) struct Hands {
     node: Arc<Node>,
     reports: mpsc::Sender<Report>,
     failpoints: Failpoints,
+    /// What the detectors said last. Without a need nobody is asked who wants the node to wait.
+    is_needed: Arc<AtomicBool>,
 }
 
 type Variables = Vec<(String, String)>;
@@ -44,6 +46,7 @@ impl Hands {
             node,
             reports,
             failpoints,
+            is_needed: Arc::default(),
         }
     }
 
@@ -56,11 +59,19 @@ impl Hands {
         (slot, half): (SlotState, Half),
     ) {
         let (node, reports, failpoints) = self.parts();
+        let is_needed = Arc::clone(&self.is_needed);
         tasks.spawn(async move {
             failpoints.before(look_name(look));
             let sight = match look {
-                Look::Local => Sight::Local(look_locally(&node).await),
-                Look::Detectors => Sight::Detection(detect(&node, half, &reports).await),
+                Look::Local => {
+                    let matters = half == Half::PostLock || is_needed.load(Ordering::Relaxed);
+                    Sight::Local(look_locally(&node, matters).await)
+                }
+                Look::Detectors => {
+                    let detection = detect(&node, half, &reports).await;
+                    is_needed.store(!detection.fired.is_empty(), Ordering::Relaxed);
+                    Sight::Detection(detection)
+                }
                 Look::Health(phase) => Sight::Health(check(&node, phase, slot, &reports).await),
                 Look::Fleet => return, // the shell's, not ours
             };
@@ -87,11 +98,11 @@ fn with<const N: usize>(fixed: &[(String, String)], more: [(&str, String); N]) -
     fixed.iter().cloned().chain(more).collect()
 }
 
-async fn look_locally(node: &Node) -> Local {
+async fn look_locally(node: &Node, matters: bool) -> Local {
     let kill_switch = killswitch::active(&node.kill_switch_file).map_err(|error| error.to_string());
-    let inhibitors = match node.method {
-        Method::Command(_) => Vec::new(), // the command minds them, or was told not to
-        Method::Logind | Method::Soft => inhibitors(&node.bus).await,
+    let inhibitors = match matters {
+        true => inhibitors(node).await,
+        false => Vec::new(),
     };
     Local {
         kill_switch,
@@ -99,13 +110,21 @@ async fn look_locally(node: &Node) -> Local {
     }
 }
 
-async fn inhibitors(bus: &Logind) -> Vec<String> {
-    match bus.inhibitors().await {
-        Ok(found) => found
+/// Who asks to wait: a package manager amid its work, a user.
+async fn inhibitors(node: &Node) -> Vec<String> {
+    if node.method.overrides_inhibitors() {
+        return Vec::new();
+    }
+    match (node.bus.inhibitors().await, &node.method) {
+        (Ok(found), _) => found
             .iter()
             .map(|it| format!("{} asks to wait: {}", it.who, it.why))
             .collect(),
-        Err(error) => vec![format!("who inhibits a shutdown cannot be told: {error}")],
+        // Where there is no logind a command reboots all the same.
+        (Err(_), Method::Command(_)) => Vec::new(),
+        (Err(error), Method::Logind | Method::Soft) => {
+            vec![format!("who inhibits a shutdown cannot be told: {error}")]
+        }
     }
 }
 

@@ -43,6 +43,21 @@ pub struct Node {
     pub run_dir: PathBuf,
 }
 
+// === impl Method ===
+
+impl Method {
+    /// Whether the command says, in systemctl's words, that nobody is heard who asks to wait.
+    pub(crate) fn overrides_inhibitors(&self) -> bool {
+        let says_so = |word: &String| {
+            matches!(
+                word.as_str(),
+                "--ignore-inhibitors" | "--check-inhibitors=no"
+            )
+        };
+        matches!(self, Self::Command(words) if words.iter().any(says_so))
+    }
+}
+
 // === impl Node ===
 
 impl Node {

@@ -17,6 +17,9 @@ use std::thread::JoinHandle;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clusterrebootd");
 
+/// Where the daemon finds the system bus, as D-Bus has it.
+pub(crate) const BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
+
 /// What debug builds take their plan of points from.
 const PLAN: &str = "CLUSTERREBOOTD_FAILPOINTS";
 
@@ -94,6 +97,8 @@ impl Machine {
         for dir in ["", "run", "state"] {
             bench.watch(&machine.dir.join(dir));
         }
+        let no_bus = format!("unix:path={}", machine.file("no-bus").display());
+        machine.variable(BUS, no_bus); // else it would ask the logind of this machine
         machine.script("health", HEALTH);
         machine.script("reboot", GO_DOWN);
         machine.new_boot();

@@ -13,6 +13,7 @@ mod fleets;
 mod frozen;
 mod gates;
 mod hooks;
+mod inhibitors;
 mod machine;
 mod operators;
 mod orders;
