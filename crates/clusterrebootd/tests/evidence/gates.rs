@@ -234,6 +234,20 @@ fn a_kill_switch_in_the_delay_before_the_reboot_gives_the_slot_back() {
 }
 
 #[test]
+fn a_kill_switch_put_there_during_the_reboot_keeps_no_slot_but_the_next_reboot() {
+    let bench = Bench::new();
+    let mut machine = wanting(&bench, |_| {});
+    bench.wait("it goes", || machine.has("down"));
+    assert_eq!(bench.holds().len(), 1);
+    machine.touch("kill-switch");
+    machine.power_cycle(&bench, nix::sys::signal::Signal::SIGTERM);
+    bench.wait_for_no_hold();
+    machine.touch("sentinel");
+    bench.wait("blocked", || machine.has_outcome("kill_switch_active"));
+    assert_eq!((machine.calls(), machine.stop()), (1, 5));
+}
+
+#[test]
 fn a_need_that_a_reboot_did_not_end_is_reported_and_not_tried_again() {
     let bench = Bench::new();
     let mut machine = wanting(&bench, |it| {
