@@ -48,6 +48,17 @@ pub(super) fn units_load(root: &Root) -> anyhow::Result<()> {
         let is_enabled = root.succeeds(&["systemctl", "is-enabled", unit])?;
         ensure!(!is_enabled, "{unit} is enabled, and nobody asked for that");
     }
+    starts_after_boot_checks(root)
+}
+
+/// Where the boot is checked the daemon starts when it is, and not never: systemd says whose job it
+/// would delete.
+fn starts_after_boot_checks(root: &Root) -> anyhow::Result<()> {
+    let units = ["clusterrebootd", "systemd-boot-check-no-failures"];
+    root.run(&[&["systemctl", "enable"], &units[..]].concat())?;
+    let said = root.run(&["systemd-analyze", "verify", "--man=no", "default.target"])?;
+    ensure!(!said.contains("clusterrebootd"), "at boot: {said}");
+    root.run(&[&["systemctl", "disable"], &units[..]].concat())?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -42,6 +43,31 @@ fn systemd_takes_the_units_without_a_word() {
     let user = user.to_str().unwrap();
     let said = good("systemd-sysusers", "systemd", &["--dry-run", user]);
     assert!(!said.contains("ignoring"), "{said}");
+}
+
+/// A check of the boot waits for what is wanted at boot, and the daemon for the check.
+#[test]
+fn a_machine_that_checks_its_boot_starts_the_daemon_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    with_our_program(dir.path(), UNITS[0]);
+    let check = "systemd-boot-check-no-failures.service";
+    let enabled = [
+        ("multi-user.target.wants", UNITS[0]),
+        ("boot-complete.target.requires", check),
+    ];
+    for (target, unit) in enabled {
+        fs::create_dir(dir.path().join(target)).unwrap();
+        symlink(format!("../{unit}"), dir.path().join(target).join(unit)).unwrap();
+    }
+    let mut verify = Command::new("systemd-analyze");
+    let path = format!("{}:", dir.path().display()); // and where they are always
+    verify.env("SYSTEMD_UNIT_PATH", path);
+    let output = verify
+        .args(["verify", "--man=no", "default.target"])
+        .output();
+    let said = String::from_utf8(output.unwrap().stderr).unwrap();
+    let of_ours = said.lines().filter(|line| line.contains("clusterrebootd"));
+    assert_eq!(Vec::from_iter(of_ours), Vec::<&str>::new(), "{said}");
 }
 
 #[test]
