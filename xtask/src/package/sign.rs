@@ -94,14 +94,25 @@ mod tests {
         [files, keys]
     }
 
-    /// What the script for everybody says.
-    fn verified(files: &Path, key: &Path) -> bool {
+    /// The script for everybody, about these files.
+    fn script(files: &Path, key: &Path) -> Command {
         let mut script = Command::new("sh");
         script
             .arg(root().join("packaging/scripts/verify_artifacts.sh"))
             .arg(files)
             .env("COSIGN_PUBLIC_KEY", key);
-        script.output().unwrap().status.success()
+        script
+    }
+
+    fn verified(files: &Path, key: &Path) -> bool {
+        script(files, key).output().unwrap().status.success()
+    }
+
+    /// The script refuses; what it says.
+    fn refusal(script: &mut Command) -> String {
+        let output = script.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
     }
 
     #[test]
@@ -113,6 +124,73 @@ mod tests {
         assert!(!verified(files.path(), &key), "a file that was changed");
         sums::write(files.path()).unwrap();
         assert!(!verified(files.path(), &key), "and its sums with it");
+    }
+
+    #[test]
+    fn a_release_as_it_is_fetched_is_verified_whole_or_by_file() {
+        let [files, keys] = signed();
+        let (folder, key) = (files.path(), keys.path().join("key.pub"));
+        fs::write(folder.join("b.rpm"), "another package").unwrap();
+        sums::write(folder).unwrap();
+        let ecdsa = Some(keys.path().join("key.pem"));
+        let signs = Keys {
+            ecdsa,
+            minisign: None,
+        };
+        signs.sign(&root(), folder).unwrap();
+        for beside in ["signing.pub", "verify_artifacts.sh"] {
+            fs::write(folder.join(beside), "comes with a release").unwrap();
+        }
+        assert!(verified(folder, &key));
+        fs::remove_file(folder.join("b.rpm")).unwrap();
+        let said = refusal(&mut script(folder, &key));
+        assert!(said.contains("b.rpm: SHA256SUMS lists it"), "{said}");
+        let mut one = script(folder, &key);
+        one.arg("a.deb").env("CDPATH", "/");
+        assert!(one.output().unwrap().status.success());
+        let said = refusal(script(folder, &key).arg("b.deb"));
+        assert!(
+            said.contains("b.deb: SHA256SUMS does not list it"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn nothing_passes_beside_the_sums() {
+        for name in [
+            ".evil.deb",
+            "evil.deb.sig",
+            "SHA256SUMS_evil.deb",
+            "evil deb",
+        ] {
+            let [files, keys] = signed();
+            fs::write(files.path().join(name), "not listed").unwrap();
+            let said = refusal(&mut script(files.path(), &keys.path().join("key.pub")));
+            assert!(said.contains(&format!("{name}: SHA256SUMS")), "{said}");
+        }
+    }
+
+    /// A pipe would hold the script up for ever, were it opened.
+    #[test]
+    fn what_nobody_signed_is_not_obeyed() {
+        let [files, keys] = signed();
+        let key = keys.path().join("key.pub");
+        let mut pipe = Command::new("mkfifo");
+        pipe.arg(files.path().join("pipe"));
+        tools::output(&mut pipe).unwrap();
+        let manifest = files.path().join("SHA256SUMS");
+        let good = fs::read_to_string(&manifest).unwrap();
+        let sum = "0".repeat(64);
+        fs::write(&manifest, format!("{good}{sum}  pipe\n")).unwrap();
+        let said = refusal(&mut script(files.path(), &key));
+        assert!(said.contains("SHA256SUMS.sig: not signed by"), "{said}");
+        let said = refusal(script(files.path(), &key).env_remove("COSIGN_PUBLIC_KEY"));
+        assert!(said.contains("pipe: SHA256SUMS lists it"), "{said}");
+        fs::write(&manifest, format!("{good}{sum}  ../key.pem\n")).unwrap();
+        let said = refusal(script(files.path(), &key).env_remove("COSIGN_PUBLIC_KEY"));
+        assert!(said.contains("../key.pem is no file beside it"), "{said}");
+        let said = refusal(script(files.path(), &key).env("COSIGN_PUBLIC_KEY", ""));
+        assert!(said.contains("COSIGN_PUBLIC_KEY is empty"), "{said}");
     }
 
     #[test]
