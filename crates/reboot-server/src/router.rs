@@ -22,7 +22,8 @@ pub fn router_behind(desk: Arc<Desk>, doors: Arc<Doors>, audit: Arc<dyn Audit>) 
     let prefix = settings.base_path.as_str().to_owned();
     let (view, limits) = (desk.view().clone(), settings.limits.clone());
     let closing = desk.closing();
-    let wire = Wire::open_behind(view, limits, closing, doors.clone(), audit.clone());
+    let guards = (doors.clone(), audit.clone(), desk.clone() as _);
+    let wire = Wire::open_behind(view, limits, closing, guards);
     let routes = Router::new()
         .merge(fleetlock::routes())
         .merge(lock_api::routes())

@@ -548,7 +548,8 @@ fn refuse_gone(peer: &Peer) -> Result<(), Refused> {
     }
 }
 
-fn unknown_group(group: &GroupName) -> Refused {
+/// A group that the configuration keeps out.
+pub(crate) fn unknown_group(group: &GroupName) -> Refused {
     Kind::UnknownGroup.because(format!(
         "group {group} is not configured on this server: add it there, or use a group that is"
     ))

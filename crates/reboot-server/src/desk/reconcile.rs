@@ -1,7 +1,9 @@
-//! The configuration owns its groups: where a record has other slots, it is changed.
+//! The configuration owns its groups: one that is made begins with its slots, and where a record has
+//! others at a start or a reload, it is changed.
 
 use super::{Desk, request};
 use crate::news::News;
+use crate::wire::{FirstSlots, Owner};
 use reboot_core::group::{Action, Reply};
 use reboot_core::id::GroupName;
 use reboot_core::write::{Trouble, Write, Written};
@@ -12,6 +14,14 @@ use std::sync::atomic::Ordering;
 const OWNER: &str = "server configuration";
 
 // === impl Desk ===
+
+impl Owner for Desk {
+    fn first_slots(&self, group: &GroupName) -> FirstSlots {
+        let settings = self.settings();
+        let rules = settings.rules_of(group);
+        rules.map_or(FirstSlots::Closed, |rules| FirstSlots::Owned(rules.max))
+    }
+}
 
 impl Desk {
     /// Changes the slots of every group whose record says something else than the settings. A

@@ -8,6 +8,7 @@ mod tests;
 mod watch;
 
 use crate::audit::{Audit, Deed, NoAudit};
+use crate::desk::unknown_group;
 use crate::doors::{Doors, Needs, Who, Why, behind};
 use crate::kind::{Kind, Refused};
 use crate::parking::Parking;
@@ -22,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
-use reboot_core::group::Presence;
+use reboot_core::group::{Presence, Refusal};
 use reboot_core::id::GroupName;
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
@@ -41,6 +42,32 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use watch::Watch;
 
+/// Whose the groups are that nodes ask for slots in.
+pub trait Owner: Send + Sync {
+    /// The rule for a group that is to be made.
+    fn first_slots(&self, group: &GroupName) -> FirstSlots;
+}
+
+/// How many slots a group begins with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FirstSlots {
+    /// So many, whatever is asked.
+    Owned(u32),
+    /// As many as are asked for.
+    AsAsked,
+    /// Nodes make no such group here; operators may.
+    Closed,
+}
+
+/// Nobody's: the first claim makes a group as it asks.
+pub struct Nobody;
+
+impl Owner for Nobody {
+    fn first_slots(&self, _: &GroupName) -> FirstSlots {
+        FirstSlots::AsAsked
+    }
+}
+
 /// The store's verbs over HTTP.
 pub struct Wire {
     view: Arc<View>,
@@ -49,6 +76,7 @@ pub struct Wire {
     closing: channel::Receiver<bool>,
     doors: Arc<Doors>,
     audit: Arc<dyn Audit>,
+    owner: Arc<dyn Owner>,
     follower: JoinHandle<()>,
 }
 
@@ -74,16 +102,15 @@ impl Wire {
     /// or later. Nobody is asked who they are. Call it inside a tokio runtime.
     pub fn open(view: Arc<View>, limits: Limits, closing: channel::Receiver<bool>) -> Arc<Self> {
         let (doors, audit) = (Arc::new(Doors::open()), Arc::new(NoAudit));
-        Self::open_behind(view, limits, closing, doors, audit)
+        Self::open_behind(view, limits, closing, (doors, audit, Arc::new(Nobody)))
     }
 
-    /// The same behind doors, with a record of every change.
+    /// The same behind doors, with a record of every change, and groups that are somebody's.
     pub fn open_behind(
         view: Arc<View>,
         limits: Limits,
         closing: channel::Receiver<bool>,
-        doors: Arc<Doors>,
-        audit: Arc<dyn Audit>,
+        (doors, audit, owner): (Arc<Doors>, Arc<dyn Audit>, Arc<dyn Owner>),
     ) -> Arc<Self> {
         let watch = Arc::new(Watch::new(view.clone()));
         let follower = tokio::spawn(follow(view.clone(), Arc::downgrade(&watch)));
@@ -94,6 +121,7 @@ impl Wire {
             closing,
             doors,
             audit,
+            owner,
             follower,
         })
     }
@@ -107,8 +135,9 @@ impl Wire {
         &self,
         who: &Who,
         from: Option<SocketAddr>,
-        write: Write,
-    ) -> Result<Written, Trouble> {
+        mut write: Write,
+    ) -> Result<Written, No> {
+        let is_closed = self.own(&mut write);
         let answer = self.view.write(write.clone()).await;
         if let Ok(written) = &answer {
             self.watch.hint(&write, written);
@@ -116,7 +145,32 @@ impl Wire {
         if let Some(deed) = Deed::of(who, from, &write, &answer) {
             self.audit.done(&deed);
         }
-        answer
+        match answer {
+            Err(Trouble::Refused(Refusal::NoGroup { group })) if is_closed => {
+                Err(unknown_group(&group).into())
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// A group that is to be made begins as its owner says, not as the asker does. Whether nodes
+    /// make no such group here.
+    fn own(&self, write: &mut Write) -> bool {
+        let is_operators = Needs::of(write) == Needs::Operator;
+        let Write::Ask {
+            group,
+            create_with_max: first @ Some(_),
+            ..
+        } = write
+        else {
+            return false;
+        };
+        match self.owner.first_slots(group) {
+            FirstSlots::Owned(slots) => *first = Some(slots),
+            FirstSlots::Closed if !is_operators => *first = None,
+            FirstSlots::AsAsked | FirstSlots::Closed => {}
+        }
+        first.is_none()
     }
 
     /// Refuses what somebody may not ask for.
@@ -243,7 +297,11 @@ async fn write(
     let from = peer.map(|peer| peer.address);
     // In a task of its own: it comes to its end though the client goes away meanwhile.
     let written = tokio::spawn(async move { wire.commit(&who, from, write).await }).await;
-    let lost = |_| Trouble::Unknown("the server is about to end: look".to_owned());
+    let lost = |_| {
+        No::Trouble(Trouble::Unknown(
+            "the server is about to end: look".to_owned(),
+        ))
+    };
     let written = written.map_err(lost)??;
     Ok(json(&WriteAnswer {
         version: VERSION,

@@ -11,6 +11,7 @@ mod limits;
 mod lock_api;
 mod metrics;
 mod names;
+mod owned;
 mod parking;
 mod roles;
 mod rules;

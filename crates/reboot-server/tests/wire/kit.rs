@@ -4,7 +4,7 @@ use reboot_server::audit::{Audit, NoAudit};
 use reboot_server::doors::Doors;
 use reboot_server::settings::Limits;
 use reboot_server::view::View;
-use reboot_server::wire::{self, Wire};
+use reboot_server::wire::{self, Nobody, Wire};
 use reboot_store::Store;
 use reboot_store::embedded::{EmbeddedStore, Options};
 use reboot_store::remote::{self, RemoteStore};
@@ -76,7 +76,8 @@ impl Served {
         let view = Arc::new(View::open(store).await);
         let closing = watch::Sender::new(false);
         let (limits, is_closing) = (limits(), closing.subscribe());
-        let wire = Wire::open_behind(view.clone(), limits, is_closing, Arc::new(doors), audit);
+        let guards = (Arc::new(doors), audit, Arc::new(Nobody) as _);
+        let wire = Wire::open_behind(view.clone(), limits, is_closing, guards);
         let routes = wire::routes::<()>(wire.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { view.follow().await });

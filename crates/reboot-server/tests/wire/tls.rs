@@ -11,7 +11,7 @@ use reboot_server::audit::NoAudit;
 use reboot_server::doors::{DoorSettings, Doors};
 use reboot_server::tls::{Acceptor, TlsSettings};
 use reboot_server::view::View;
-use reboot_server::wire::{self, Wire};
+use reboot_server::wire::{self, Nobody, Wire};
 use reboot_store::Store;
 use reboot_store::embedded::Options;
 use reboot_store::remote::{self, RemoteStore};
@@ -63,8 +63,11 @@ impl Site {
             view.clone(),
             limits(),
             closing.subscribe(),
-            Arc::new(doors.unwrap()),
-            Arc::new(NoAudit),
+            (
+                Arc::new(doors.unwrap()),
+                Arc::new(NoAudit),
+                Arc::new(Nobody),
+            ),
         );
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
