@@ -6,6 +6,7 @@
 mod compile;
 mod elf;
 mod libc;
+mod notices;
 mod oci;
 mod provenance;
 mod reproduce;
@@ -126,6 +127,7 @@ pub(crate) fn make(workshop: &Workshop, archs: Archs, out: &Path) -> anyhow::Res
         images.push(Image {
             arch: *arch,
             binary: fixed.stage.path().join("clusterrebootd"),
+            notices: fixed.stage.path().join(stage::NOTICES),
         });
     }
     let (place, release) = (&workshop.place, &workshop.release);

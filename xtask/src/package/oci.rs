@@ -32,6 +32,8 @@ pub(super) struct Image {
     pub(super) arch: Arch,
     /// The static program.
     pub(super) binary: PathBuf,
+    /// The licences of what is in it, compressed.
+    pub(super) notices: PathBuf,
 }
 
 /// A tar archive that tells of nobody and of no other day than the release's.
@@ -167,13 +169,14 @@ impl Image {
         for folder in ["usr/share", "usr/share/doc", "usr/share/doc/clusterrebootd"] {
             layer.folder(folder, 0o755, 0)?;
         }
-        let copyright = ours("copyright")?;
-        layer.file(
-            "usr/share/doc/clusterrebootd/copyright",
-            &copyright,
-            0o644,
-            0,
-        )?;
+        let documents = [
+            ("copyright", ours("copyright")?),
+            (stage::NOTICES, fs::read(&self.notices)?),
+        ];
+        for (name, text) in documents {
+            let path = format!("usr/share/doc/clusterrebootd/{name}");
+            layer.file(&path, &text, 0o644, 0)?;
+        }
         for folder in ["var", "var/lib"] {
             layer.folder(folder, 0o755, 0)?;
         }
@@ -297,6 +300,7 @@ mod tests {
         let images = [Arch::Amd64, Arch::Arm64].map(|arch| Image {
             arch,
             binary: binary.clone(),
+            notices: binary.clone(),
         });
         let archive = folder.path().join("oci.tar");
         write(root, folder.path(), &release(), &images, &archive).unwrap();
@@ -358,7 +362,13 @@ mod tests {
         let binary = folder.path().join("program");
         fs::write(&binary, "a program").unwrap();
         let arch = Arch::Arm64;
-        let layer = Image { arch, binary }.layer(root, &release()).unwrap();
+        let notices = binary.clone();
+        let image = Image {
+            arch,
+            binary,
+            notices,
+        };
+        let layer = image.layer(root, &release()).unwrap();
         let mut layer = tar::Archive::new(&layer[..]);
         let entries = layer.entries().unwrap().map(|entry| {
             let entry = entry.unwrap();

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -31,20 +31,49 @@ struct Crates {
 /// When cargo cannot tell.
 pub(super) fn of(root: &Path, target: Target) -> anyhow::Result<Value> {
     let triple = target.triple();
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["metadata", "--locked", "--format-version", "1"])
-        .args(["--filter-platform", &triple])
-        .current_dir(root);
-    let metadata = serde_json::from_slice(&tools::output(&mut cargo)?)?;
-    let lock = fs::read_to_string(root.join("Cargo.lock"))?;
-    let mut bill = Crates::read(&metadata, &lock)?.bill(&linked(root, &triple)?)?;
+    let mut bill = Crates::of(root, &triple)?.bill(&linked(root, &triple)?)?;
     bill["metadata"]["properties"] = json!([{"name": "cargo:target", "value": triple}]);
     let libc = (target.libc == Libc::Musl).then(musl);
     if let Some(components) = bill["components"].as_array_mut() {
         components.extend(libc);
     }
     Ok(bill)
+}
+
+/// A crate of others that is linked in.
+pub(super) struct Linked {
+    /// With its version.
+    pub(super) name: String,
+    /// The expression; empty when there is none.
+    pub(super) license: String,
+    /// Where its sources are.
+    pub(super) folder: PathBuf,
+}
+
+/// Every crate of others in the program, by name.
+///
+/// # Errors
+/// When cargo cannot tell.
+pub(super) fn crates(root: &Path, target: Target) -> anyhow::Result<Vec<Linked>> {
+    let triple = target.triple();
+    let (all, linked) = (Crates::of(root, &triple)?, linked(root, &triple)?);
+    let is_linked = |it: &&Value| Crates::url(it).is_some_and(|it| linked.contains(&it));
+    let others = all.packages.values().filter(|it| !it["source"].is_null());
+    let mut crates = Vec::new();
+    for package in others.filter(is_linked) {
+        let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
+        let manifest = PathBuf::from(text("manifest_path"));
+        crates.push(Linked {
+            name: format!("{} {}", text("name"), text("version")),
+            license: text("license"),
+            folder: manifest
+                .parent()
+                .context("a manifest is in a folder")?
+                .into(),
+        });
+    }
+    crates.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(crates)
 }
 
 /// The C library, which a static program carries along.
@@ -83,6 +112,18 @@ fn url(name: &str, version: &str) -> String {
 // === impl Crates ===
 
 impl Crates {
+    /// As cargo has them for this target.
+    fn of(root: &Path, triple: &str) -> anyhow::Result<Self> {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(["metadata", "--locked", "--format-version", "1"])
+            .args(["--filter-platform", triple])
+            .current_dir(root);
+        let metadata = serde_json::from_slice(&tools::output(&mut cargo)?)?;
+        let lock = fs::read_to_string(root.join("Cargo.lock"))?;
+        Self::read(&metadata, &lock)
+    }
+
     fn read(metadata: &Value, lock: &str) -> anyhow::Result<Self> {
         let id = |it: &Value| it["id"].as_str().unwrap_or_default().to_owned();
         let list = |it: &Value| it.as_array().cloned().unwrap_or_default();
@@ -157,7 +198,10 @@ impl Crates {
 
     /// The package URL of a crate.
     fn name(&self, id: &str) -> Option<String> {
-        let package = self.packages.get(id)?;
+        Self::url(self.packages.get(id)?)
+    }
+
+    fn url(package: &Value) -> Option<String> {
         let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
         Some(url(name, version))
     }

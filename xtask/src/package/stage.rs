@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Context, ensure};
 
 use super::target::{Libc, Target};
-use super::{Release, Workshop, compile, libc, tools};
+use super::{Release, Workshop, compile, libc, notices, tools};
 
 /// Completions are for these shells, and for these names of the program.
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
@@ -18,6 +18,8 @@ const NAMES: [&str; 2] = ["clusterrebootd", "rebootlockctl"];
 const AS_IT_IS: [&str; 3] = ["config.yaml", "copyright", "server.yaml"];
 const UNITS: [&str; 2] = ["clusterrebootd.service", "clusterrebootd-server.service"];
 
+/// The licences of others' works.
+pub(super) const NOTICES: &str = "third-party-licences.gz";
 const SCRIPTS: &str = "packaging/scripts";
 const MAINTAINER: &str = "The clusterrebootd authors <maintainers@clusterrebootd.example>";
 const NOTE: &str = "What has changed is told in /usr/share/doc/clusterrebootd/changelog.gz.";
@@ -57,6 +59,7 @@ impl Stage {
         stage.manual(own, release)?;
         stage.completions(own)?;
         stage.units(root)?;
+        stage.beside_units(root)?;
         for name in AS_IT_IS {
             fs::copy(root.join("packaging").join(name), stage.path.join(name))?;
         }
@@ -68,6 +71,8 @@ impl Stage {
         )?;
         let changelog = fs::read(root.join("CHANGELOG.md"))?;
         fs::write(stage.path.join("changelog.gz"), compressed(&changelog)?)?;
+        let notices = notices::of(root, target, &workshop.tools)?;
+        fs::write(stage.path.join(NOTICES), compressed(notices.as_bytes())?)?;
         Ok(stage)
     }
 
@@ -139,6 +144,27 @@ impl Stage {
                 .find("[Unit]")
                 .with_context(|| format!("{unit} has no [Unit]"))?;
             fs::write(folder.join(unit), &text[begin..])?;
+        }
+        Ok(())
+    }
+
+    /// What goes with the units, for who unpacks a tarball: the server's user, the directories, and
+    /// the health scripts.
+    fn beside_units(&self, root: &Path) -> anyhow::Result<()> {
+        let files = [
+            ("sysusers.d", "deploy/systemd/clusterrebootd-server.conf"),
+            ("tmpfiles.d", "packaging/systemd/tmpfiles.conf"),
+        ];
+        for (folder, file) in files {
+            let folder = self.path.join(folder);
+            fs::create_dir_all(&folder)?;
+            fs::copy(root.join(file), folder.join("clusterrebootd.conf"))?;
+        }
+        let folder = self.path.join("health");
+        fs::create_dir_all(&folder)?;
+        for script in fs::read_dir(root.join("packaging/health"))? {
+            let script = script?;
+            fs::copy(script.path(), folder.join(script.file_name()))?;
         }
         Ok(())
     }
@@ -218,7 +244,8 @@ pub(super) fn compressed(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Every file in a folder and the folders in it, by path.
+pub(super) fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

