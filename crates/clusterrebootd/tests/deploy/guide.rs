@@ -21,6 +21,7 @@ stop*server)
     pid=$(cat ROOT/server.pid)
     kill "$pid"
     while kill -0 "$pid" 2> /dev/null; do :; done ;;
+"enable --now clusterrebootd") [ -f ROOT/etc/systemd/system/clusterrebootd.service ] ;;
 *) echo "unknown: $*" >&2; exit 1 ;;
 esac
 "#;
@@ -28,7 +29,7 @@ esac
 /// The program, told of this machine's configuration as if it stood in its usual place.
 const PROGRAM: &str = r#"#!/bin/sh
 case "$*" in
-*--config* | serve* | store*--path*) exec BINARY "$@" ;;
+*--config* | serve* | store*--path* | man* | completions*) exec BINARY "$@" ;;
 *) exec BINARY "$@" --config ROOT/etc/clusterrebootd/config.yaml ;;
 esac
 "#;
@@ -86,7 +87,9 @@ impl Site {
     pub(crate) fn host(&self, name: &str) -> Host<'_> {
         let root = self.dir.path().join(name);
         for sub in [
+            "etc/bash_completion.d",
             "etc/clusterrebootd",
+            "etc/systemd/system",
             "var/lib/clusterrebootd-server",
             "run",
             "bin",
@@ -106,8 +109,7 @@ impl Site {
                 "#!/bin/sh\n[ \"$1\" != -u ] || shift 2\nexec \"$@\"\n",
             ),
         ] {
-            let text = text.replace("ROOT", host.root.to_str().unwrap());
-            write_program(&host.root.join("bin").join(name), &text);
+            host.program(name, text);
         }
         host
     }
@@ -116,6 +118,14 @@ impl Site {
 // === impl Host ===
 
 impl Host<'_> {
+    /// Gives it a program; `ROOT` is the machine's directory, `PACKAGING` that of the tree.
+    pub(crate) fn program(&self, name: &str, text: &str) {
+        let packaging = repository().join("packaging");
+        let text = text.replace("ROOT", self.root.to_str().unwrap());
+        let text = text.replace("PACKAGING", packaging.to_str().unwrap());
+        write_program(&self.root.join("bin").join(name), &text);
+    }
+
     /// A text of the documentation as it reads on this machine.
     pub(crate) fn here(&self, text: &str) -> String {
         let root = self.root.to_str().unwrap();
@@ -123,6 +133,7 @@ impl Host<'_> {
         let repository = repository.to_str().unwrap();
         let replaced = [
             ("/usr/local/bin/", format!("{root}/installed/")),
+            ("/usr/local/share/", format!("{root}/share/")),
             ("/etc/", format!("{root}/etc/")),
             ("/var/lib/", format!("{root}/var/lib/")),
             ("/var/run/", format!("{root}/run/")),
@@ -132,6 +143,7 @@ impl Host<'_> {
             ),
             ("deploy/", format!("{repository}/deploy/")),
             ("examples/", format!("{repository}/examples/")),
+            ("packaging/", format!("{repository}/packaging/")),
             (" -g clusterrebootd", String::new()),
             ("coordinator.example", "127.0.0.1".to_owned()),
             ("0.0.0.0:8080", format!("127.0.0.1:{}", self.site.port)),

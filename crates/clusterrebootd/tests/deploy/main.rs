@@ -6,6 +6,7 @@
 mod alerts;
 mod exports;
 mod guide;
+mod operations;
 #[allow(dead_code)] // shared with the tests of the server, which use all of it
 #[path = "../serve/program.rs"]
 mod program;
