@@ -113,7 +113,8 @@ pub const NODE_KEYS: &[Key] = &[
     key("reboot_delay_sec", SECONDS_OR_NONE, Default::Whole(0), "",
         "A pause before the last look at all gates, so that users can be warned."),
     key("reboot_method", Kind::OneOf(&["command", "logind", "soft"]), Default::Text("command"), "",
-        "command runs reboot_command, logind asks systemd-logind, soft restarts user space only."),
+        "command runs reboot_command, logind asks systemd-logind, soft restarts user space only. \
+         Whoever asks logind for no shutdown, as apt does at work, is waited for."),
     key("reboot_command", Kind::Texts(texts::any),
         Default::Texts(&["/sbin/shutdown", "-r", "now", "coordinated kernel reboot"]),
         "an empty list means the default",
@@ -151,7 +152,7 @@ pub const NODE_KEYS: &[Key] = &[
         "The time zone of the windows."),
 
     key("store", Kind::Section,
-        Default::Nothing, "exactly one of embedded, etcd, kubernetes, server, fleetlock",
+        Default::Nothing, "exactly one of the sections beneath",
         "Where the group's record stands."),
     key("store.embedded", Kind::Choice, Default::Nothing, "",
         "A database file for the daemons of one machine."),
@@ -187,7 +188,7 @@ pub const NODE_KEYS: &[Key] = &[
     key("store.etcd.layout", Kind::OneOf(&["native", "rebootlock"]), Default::Text("native"), "",
         "rebootlock keeps the record where the old rebootlock command has it."),
     key("store.kubernetes", Kind::Choice, Default::Nothing, "",
-        "A Kubernetes cluster's own API."),
+        "A Kubernetes cluster's own API. This version knows the keys and refuses to start with them."),
     key("store.kubernetes.namespace", Kind::Text(texts::any), Default::Text("kube-system"), "",
         "The namespace of the group's objects."),
     key("store.kubernetes.kubeconfig", Kind::Text(texts::absolute_path),

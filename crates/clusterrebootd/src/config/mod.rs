@@ -93,7 +93,10 @@ fn small(number: u64) -> u32 {
 
 fn read(path: &Path) -> Result<String, Problem> {
     let unreadable = |error: std::io::Error| {
-        let remedy = "name the file with --config, or mend its permissions";
+        let remedy = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => "read it as its owner, mostly with sudo",
+            _ => "name the file with --config, or mend its permissions",
+        };
         Problem::of_file(&format!("the file cannot be read: {error}"), remedy)
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
