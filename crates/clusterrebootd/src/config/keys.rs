@@ -188,7 +188,8 @@ pub const NODE_KEYS: &[Key] = &[
     key("store.etcd.layout", Kind::OneOf(&["native", "rebootlock"]), Default::Text("native"), "",
         "rebootlock keeps the record where the old rebootlock command has it."),
     key("store.kubernetes", Kind::Choice, Default::Nothing, "",
-        "A Kubernetes cluster's own API. This version knows the keys and refuses to start with them."),
+        "A Kubernetes cluster's own API. This version knows the keys and refuses to start with \
+         them."),
     key("store.kubernetes.namespace", Kind::Text(texts::any), Default::Text("kube-system"), "",
         "The namespace of the group's objects."),
     key("store.kubernetes.kubeconfig", Kind::Text(texts::absolute_path),

@@ -1,5 +1,5 @@
-//! The configuration owns its groups: one that is made begins with its slots, and where a record has
-//! others at a start or a reload, it is changed.
+//! The configuration owns its groups: one that is made begins with its slots, and where a record
+//! has others at a start or a reload, it is changed.
 
 use super::{Desk, request};
 use crate::news::News;
