@@ -36,6 +36,8 @@ pub struct LabOptions {
     pub address: IpAddr,
     /// Members reach each other through a network that can be parted: see [`Etcd::part`].
     pub wires: bool,
+    /// A second name of their host, by which members tell clients of them too.
+    pub alias: Option<String>,
     /// More of etcd's flags.
     pub flags: Vec<String>,
     /// Which etcd: the one that CLUSTERREBOOTD_TEST_ETCD names or the search path finds, where
@@ -72,6 +74,7 @@ impl Default for LabOptions {
             tls: None,
             address: Ipv4Addr::LOCALHOST.into(),
             wires: false,
+            alias: None,
             flags: Vec::new(),
             program: None,
         }
@@ -410,12 +413,16 @@ fn arguments(member: &Member, options: &LabOptions, size: usize, peers: &str) ->
     let client = format!("{}://{}", scheme(options), member.client);
     let peer = format!("http://{}", member.peer);
     let front = format!("http://{}", member.front);
+    let second = options.alias.iter();
+    let second =
+        second.map(|name| format!(",{}://{name}:{}", scheme(options), member.client.port()));
+    let advertised = second.fold(client.clone(), |all, url| all + &url);
     let (heartbeat, election) = options.pace(size);
     let mut flags = vec![
         format!("--name={}", member.name),
         format!("--data-dir={}", member.data.display()),
         format!("--listen-client-urls={client}"),
-        format!("--advertise-client-urls={client}"),
+        format!("--advertise-client-urls={advertised}"),
         format!("--listen-peer-urls={peer}"),
         format!("--initial-advertise-peer-urls={front}"),
         format!("--listen-metrics-urls=http://{}", member.metrics),
