@@ -103,6 +103,11 @@ const NEEDS: &[Need] = &[
         why: "reads the units",
     },
     Need {
+        program: "shellcheck",
+        packages: &["shellcheck"],
+        why: "reads the example health scripts",
+    },
+    Need {
         program: "openssl",
         packages: &["openssl"],
         why: "signs check sums, and verifies them",
