@@ -6,6 +6,7 @@
 mod ceph;
 mod etcd;
 mod galera;
+mod guide;
 mod kubernetes;
 mod lab;
 mod patroni;
