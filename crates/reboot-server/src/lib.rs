@@ -21,6 +21,7 @@ mod limits;
 pub mod lock_api;
 mod metrics;
 pub mod news;
+mod object;
 mod operator;
 mod orders;
 mod page;

@@ -4,6 +4,7 @@ use super::error::Problem;
 use super::reads::{known, no_node};
 use super::shape::{MaxChanged, MaxWish, PauseWish, UnlockWish};
 use crate::desk::Desk;
+use crate::object::Object;
 use crate::operator::Operator;
 use crate::reading::read_body;
 use axum::Json;
@@ -219,7 +220,8 @@ pub(super) async fn forget(
 
 pub(super) async fn read<T: DeserializeOwned>(desk: &Desk, body: Body) -> Result<T, Problem> {
     let body = read_body(body, &desk.settings().limits).await?;
-    serde_json::from_slice(&body).map_err(|error| {
+    let read = serde_json::from_slice(&body).map(|Object(read)| read);
+    read.map_err(|error| {
         Problem::bad_request(format!("the body is not what the document says: {error}"))
     })
 }

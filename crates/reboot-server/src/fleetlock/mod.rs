@@ -68,11 +68,7 @@ async fn params(desk: &Desk, request: Request) -> Result<Params, Refused> {
         let text = format!("{} is not possible here: use POST", request.method());
         return Err(Kind::MethodNotAllowed.because(text));
     }
-    let header = request.headers().get(wire::HEADER);
-    if header.is_none_or(|value| value.as_bytes() != b"true") {
-        let text = "the header `fleet-lock-protocol: true` is missing: send it";
-        return Err(Kind::MissingHeader.because(text));
-    }
+    wire::header(request.headers())?;
     let limits = &desk.settings().limits;
     Params::read(&read_body(request.into_body(), limits).await?)
 }

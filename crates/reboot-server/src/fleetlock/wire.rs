@@ -1,11 +1,15 @@
 //! FleetLock's texts: what a client sends, and what a refusal looks like.
 
 use crate::kind::{Kind, Refused};
+use crate::object::Object;
+use http::HeaderMap;
 use reboot_core::id::{BadName, GroupName, NodeName};
 use serde::{Deserialize, Serialize};
 
 /// The header that every request must have.
-pub(crate) const HEADER: &str = "fleet-lock-protocol";
+const HEADER: &str = "fleet-lock-protocol";
+/// So much of another value in it is told, in characters.
+const VALUE_MAX: usize = 40;
 
 /// Who asks, and for which group.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,7 +22,7 @@ pub struct Params {
 
 #[derive(Deserialize)]
 struct Body {
-    client_params: ClientParams,
+    client_params: Object<ClientParams>,
 }
 
 #[derive(Deserialize)]
@@ -41,12 +45,12 @@ impl Params {
     /// # Errors
     /// `decode_error` or `invalid_group`, with what is wrong and how it should be.
     pub fn read(body: &[u8]) -> Result<Self, Refused> {
-        let body: Body = serde_json::from_slice(body).map_err(|error| {
+        let Object(body): Object<Body> = serde_json::from_slice(body).map_err(|error| {
             Kind::DecodeError.because(format!(
                 "the body is not {{\"client_params\":{{\"id\":\"…\",\"group\":\"…\"}}}}: {error}"
             ))
         })?;
-        let ClientParams { id, group } = body.client_params;
+        let Object(ClientParams { id, group }) = body.client_params;
         let bad_id = |error: BadName| Kind::DecodeError.because(format!("the id: {error}"));
         let bad_group = |error: BadName| Kind::InvalidGroup.because(format!("the group: {error}"));
         Ok(Self {
@@ -54,6 +58,20 @@ impl Params {
             group: GroupName::new(group).map_err(bad_group)?,
         })
     }
+}
+
+/// Refuses a request without the protocol's header, or with another value in it.
+pub(crate) fn header(headers: &HeaderMap) -> Result<(), Refused> {
+    let text = match headers.get(HEADER).map(|value| value.as_bytes()) {
+        Some(b"true") => return Ok(()),
+        Some(other) => {
+            let other = String::from_utf8_lossy(other);
+            let start: String = other.chars().take(VALUE_MAX).collect();
+            format!("the header `{HEADER}` is {start:?}: send `{HEADER}: true`")
+        }
+        None => format!("the header `{HEADER}: true` is missing: send it"),
+    };
+    Err(Kind::MissingHeader.because(text))
 }
 
 /// A refusal as it goes over the wire.
@@ -94,6 +112,8 @@ mod tests {
             b"{}",
             b"[]",
             b"null",
+            b"[{\"id\":\"a\",\"group\":\"default\"}]",
+            b"{\"client_params\":[\"a\",\"default\"]}",
             b"{\"client_params\":{\"id\":1}}",
             b"\xff",
         ] {

@@ -341,7 +341,7 @@ async fn a_group_whose_slots_are_all_overdue_has_no_estimate() {
 
 /// Method, path, body, status, kind, and a word of the explanation.
 #[rustfmt::skip] // a case a line reads best
-const IMPOSSIBLE: [[&str; 6]; 20] = [
+const IMPOSSIBLE: [[&str; 6]; 23] = [
     ["GET", "/groups/nobody", "", "404", "not_found", "nobody"],
     ["GET", "/groups/n%20y", "", "400", "bad_request", "letters"],
     ["GET", "/nodes/nobody", "", "404", "not_found", "never reported"],
@@ -351,6 +351,9 @@ const IMPOSSIBLE: [[&str; 6]; 20] = [
     ["POST", "/pause", r#"{"reason":"x","until":"2001-01-01T00:00Z"}"#, "409", "conflict", "over"],
     ["POST", "/pause", r#"{"reason":"x","colour":"blue"}"#, "400", "bad_request", "colour"],
     ["POST", "/pause", "", "400", "bad_request", "the body"],
+    ["POST", "/pause", r#"["x", null]"#, "400", "bad_request", "an object"],
+    ["PUT", "/groups/default/max", "[1]", "400", "bad_request", "an object"],
+    ["POST", "/groups/default/holds/1/unlock", r#"["x"]"#, "400", "bad_request", "an object"],
     ["POST", "/groups/nobody/pause", r#"{"reason":"x"}"#, "404", "not_found", "nobody"],
     ["POST", "/groups/nobody/resume", "", "404", "no_group", "nobody"],
     ["POST", "/groups/default/holds/9/unlock", r#"{"reason":"x"}"#, "404", "nothing_to_break", "9"],

@@ -107,14 +107,20 @@ async fn every_other_method_is_told_which_one_is_right() {
 async fn the_header_must_be_there_and_true() {
     let house = House::open(of_max(1)).await;
     let text = body("a", "default");
-    for headers in [
-        "",
-        "fleet-lock-protocol: false\r\n",
-        "fleet-lock-protocol: True\r\n",
+    let long = format!("fleet-lock-protocol: {}\r\n", "x".repeat(9_000));
+    for (headers, told) in [
+        ("", "is missing"),
+        ("fleet-lock-protocol: false\r\n", "is \"false\""),
+        ("fleet-lock-protocol: True\r\n", "is \"True\""),
+        ("fleet-lock-protocol:\r\n", "is \"\""),
+        (&long, "is \"xxx"),
     ] {
         for path in [LOCK, STEADY] {
             let answer = house.ask(&post(path, headers, text.as_bytes())).await;
             refused(&answer, 400, "missing_header");
+            let value = answer.value();
+            assert!(value.contains(told) && value.len() < 200, "{value}");
+            assert!(value.contains("fleet-lock-protocol: true"), "{value}");
         }
     }
     let request = post(LOCK, "Fleet-Lock-Protocol: true\r\n", text.as_bytes());
@@ -144,7 +150,7 @@ async fn a_bad_body_is_a_bad_request() {
     let bomb = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let twice = r#"{"client_params":{"id":"a","id":"b","group":"default"}}"#;
     let after = body("a", "default") + " {}";
-    let bodies: [&[u8]; 15] = [
+    let bodies: [&[u8]; 18] = [
         b"",
         b"x",
         b"null",
@@ -153,6 +159,9 @@ async fn a_bad_body_is_a_bad_request() {
         b"id=a&group=default",
         b"{\"client_params\":{}}",
         b"{\"client_params\":[\"a\"]}",
+        b"{\"client_params\":[\"a\",\"default\"]}",
+        b"[{\"id\":\"a\",\"group\":\"default\"}]",
+        b"[[\"a\",\"default\"]]",
         b"{\"client_params\":{\"id\":1,\"group\":\"default\"}}",
         b"{\"client_params\":{\"id\":\"\",\"group\":\"default\"}}",
         b"{\"client_params\":{\"id\":\"a\xff\",\"group\":\"default\"}}",
