@@ -6,9 +6,10 @@ use crate::kind::Refused;
 use crate::limits::Rates;
 use crate::parking::{Parked, Parking, Rewound, Space};
 use crate::peer::{Link, Peer};
+use crate::refusal;
 use crate::tls::Acceptor;
 use axum::Router;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
@@ -158,7 +159,7 @@ impl Connection {
             let mut answer = match (given, counted) {
                 (Some(given), _) => given,
                 (None, Ok(())) => router.call(request).await?,
-                (None, Err(refused)) => refused.into_response(),
+                (None, Err(refused)) => refusal::answer(request.uri().path(), refused),
             };
             guard(answer.headers_mut());
             desk.figures().answered(answer.status());

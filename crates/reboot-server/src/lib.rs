@@ -29,6 +29,7 @@ mod parking;
 mod peer;
 mod reading;
 mod router;
+mod refusal;
 mod serve;
 pub mod settings;
 pub mod tls;

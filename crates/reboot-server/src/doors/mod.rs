@@ -19,6 +19,7 @@ pub(crate) use turned_away::Why;
 use crate::kind::{Kind, Refused};
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
+use crate::refusal;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -306,7 +307,7 @@ async fn come_in(State(doors): State<Arc<Doors>>, mut request: Request, next: Ne
             request.extensions_mut().insert(who);
             (known, next.run(request).await)
         }
-        Err(refused) => (None, challenged(refused)),
+        Err(refused) => (None, challenged(request.uri().path(), refused)),
     };
     if let Some(attempt) = attempt {
         attempt.answered(&doors, who.as_ref(), &response);
@@ -314,9 +315,9 @@ async fn come_in(State(doors): State<Arc<Doors>>, mut request: Request, next: Ne
     response
 }
 
-fn challenged(refused: Refused) -> Response {
+fn challenged(path: &str, refused: Refused) -> Response {
     let is_unauthorized = refused.kind == Kind::Unauthorized;
-    let mut response = refused.into_response();
+    let mut response = refusal::answer(path, refused);
     if is_unauthorized {
         let challenge = HeaderValue::from_static(CHALLENGE);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

@@ -113,7 +113,10 @@ async fn a_bad_form_says_what_it_lacks() {
         ("hostname=a&hostname=b", "twice"),
         ("hostname=a&wait=maybe", "true or false"),
         ("{\"hostname\":\"a\"}", "hostname is missing"),
-        ("hostname=%ff%fe%00", "character"),
+        ("hostname=%00", "character"),
+        ("hostname=%ff", "field hostname is no UTF-8"),
+        ("hostname=a%fe%20", "field hostname is no UTF-8"),
+        ("hostname=a&wait=%ff", "field wait is no UTF-8"),
     ];
     for (body, text) in bad {
         let answer = lock(&house, body).await;
@@ -124,8 +127,60 @@ async fn a_bad_form_says_what_it_lacks() {
 }
 
 #[tokio::test]
+async fn names_that_are_no_text_are_not_made_one_name() {
+    let house = House::open(of_max(1)).await;
+    let request = |value: &[u8]| {
+        let headers = "content-type: multipart/form-data; boundary=XX\r\n";
+        let start = &b"--XX\r\ncontent-disposition: form-data; name=\"hostname\"\r\n\r\n"[..];
+        let form = [start, value, b"\r\n--XX--\r\n"].concat();
+        post("/api/v1/lock", headers, &form)
+    };
+    for broken in [&b"host-\xfe"[..], b"host-\xff"] {
+        let plain = [b"hostname=", broken].concat();
+        for request in [request(broken), post("/api/v1/lock", FORM, &plain)] {
+            let answer = house.ask(&request).await;
+            let expected = (400, "the field hostname is no UTF-8: send it as that\n");
+            assert_eq!((answer.status, answer.body.as_str()), expected);
+        }
+    }
+    assert_eq!(house.holders().await, [""; 0]);
+    assert_eq!(house.ask(&request("höst".as_bytes())).await.status, 200);
+    let again = lock(&house, "hostname=h%C3%b6st&wait=false").await;
+    assert_eq!(again.status, 200, "the same name however it is sent");
+}
+
+#[tokio::test]
+async fn a_kind_of_form_has_no_case() {
+    let house = House::open(of_max(1)).await;
+    let headers = "content-type: Multipart/Form-Data; boundary=XX\r\n";
+    let form = "--XX\r\ncontent-disposition: form-data; name=\"hostname\"\r\n\r\na\r\n--XX--\r\n";
+    let answer = send(&house, "/api/v1/lock", headers, form).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
 async fn another_method_is_refused_with_the_right_one() {
     let house = House::open(of_max(1)).await;
-    let answer = house.get("/api/v1/lock").await;
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("post")));
+    for path in ["/api/v1/lock", "/api/v1/unlock"] {
+        let answer = house.get(path).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("post")));
+        assert_eq!(answer.body, "GET is not possible here: use POST\n");
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_in_a_line() {
+    let mut settings = of_max(1);
+    settings.limits.requests_per_second = 1;
+    let house = House::open(settings).await;
+    while house.get("/nothing-is-here").await.status != 429 {}
+    let answer = loop {
+        let answer = unlock(&house, "hostname=a").await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(answer.status, 429, "{answer:?}");
+    assert!(answer.body.contains("ask again later"), "{answer:?}");
+    assert!(!answer.body.contains('{'), "{answer:?}");
 }
