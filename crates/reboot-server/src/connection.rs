@@ -179,7 +179,7 @@ fn guard(headers: &mut HeaderMap) {
     let policy = "default-src 'none'; frame-ancestors 'none'";
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
+        (REFERRER_POLICY, "same-origin"), // with none, a browser hides from us that a form is ours
         (CONTENT_SECURITY_POLICY, policy),
         (CACHE_CONTROL, "no-store"),
     ] {

@@ -3,6 +3,7 @@
 use crate::audit::{Audit, NoAudit};
 use crate::desk::Desk;
 use crate::doors::{Doors, behind, for_operators};
+use crate::origin::{self, Names};
 use crate::wire::{self, Wire};
 use crate::{fleet_api, fleetlock, health, lock_api, metrics, page};
 use axum::{Extension, Router};
@@ -12,12 +13,18 @@ use std::sync::Arc;
 /// All routes under the settings' prefix, open to everybody. There is no redirect among them. Call
 /// it inside a tokio runtime.
 pub fn router(desk: Arc<Desk>) -> Router {
-    router_behind(desk, Arc::new(Doors::open()), Arc::new(NoAudit))
+    let (doors, audit) = (Arc::new(Doors::open()), Arc::new(NoAudit));
+    router_behind(desk, doors, audit, Names::Any)
 }
 
-/// The same for those who come in by these doors, with a record of what daemons change. Only
-/// whether the server lives is told to everybody.
-pub fn router_behind(desk: Arc<Desk>, doors: Arc<Doors>, audit: Arc<dyn Audit>) -> Router {
+/// The same for those who come in by these doors, under these names if they are browsers, with a
+/// record of what daemons change. Only whether the server lives is told to everybody.
+pub fn router_behind(
+    desk: Arc<Desk>,
+    doors: Arc<Doors>,
+    audit: Arc<dyn Audit>,
+    names: Names,
+) -> Router {
     let settings = desk.settings();
     let prefix = settings.base_path.as_str().to_owned();
     let (view, limits) = (desk.view().clone(), settings.limits.clone());
@@ -31,6 +38,7 @@ pub fn router_behind(desk: Arc<Desk>, doors: Arc<Doors>, audit: Arc<dyn Audit>) 
         .merge(wire::routes(wire))
         .merge(page::routes())
         .merge(for_operators(fleet_api::routes()));
+    let routes = origin::guarded(names, routes);
     let routes = behind(doors, routes).layer(Extension(audit));
     let routes = routes.merge(health::routes());
     let all = match prefix.is_empty() {

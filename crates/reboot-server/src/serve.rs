@@ -5,6 +5,7 @@ use crate::connection::Connection;
 use crate::desk::Desk;
 use crate::doors::Doors;
 use crate::limits::Rates;
+use crate::origin::Names;
 use crate::peer::Peer;
 use crate::router::router_behind;
 use crate::tls::Acceptor;
@@ -93,7 +94,8 @@ impl Server {
         let ending = watch::Sender::new(false);
         let mut connections = JoinSet::new();
         let (doors, audit) = (self.doors.clone(), self.audit.clone());
-        let router = router_behind(desk.clone(), doors, audit);
+        let names = Names::of(self.address, &doors);
+        let router = router_behind(desk.clone(), doors, audit, names);
         let accept = self.accept(&desk, router, &ending, &mut connections);
         tokio::select! {
             () = accept => {}

@@ -99,7 +99,7 @@ async fn a_group_of_the_configuration_is_shown_and_paused_before_anybody_asks() 
         assert!(page.contains(told), "{told}: {page}");
     }
     let form = "group=default&reason=not+yet&until=";
-    let answer = send(&house, "/act/pause", "http://server", form).await;
+    let answer = send(&house, "/act/pause", "http://localhost", form).await;
     assert_eq!(answer.status, 303, "{}", answer.body);
     let page = get(&house, "/").await.body;
     assert!(
@@ -167,7 +167,7 @@ async fn send(house: &House, path: &str, origin: &str, form: &str) -> kit::Answe
     let length = form.len();
     let kind = "application/x-www-form-urlencoded";
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: server\r\norigin: {origin}\r\ncontent-type: {kind}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\norigin: {origin}\r\ncontent-type: {kind}\r\n\
          content-length: {length}\r\n\r\n{form}"
     );
     house.ask(request.as_bytes()).await
@@ -176,7 +176,7 @@ async fn send(house: &House, path: &str, origin: &str, form: &str) -> kit::Answe
 #[tokio::test]
 async fn an_operator_acts_on_the_page() {
     let house = furnished().await;
-    let here = "http://server";
+    let here = "http://localhost";
     for (path, form) in [
         ("/act/max", "group=default&max=7"),
         ("/act/pause", "group=default&reason=a+look&until="),
@@ -240,7 +240,7 @@ async fn forms_that_are_wrong_or_from_elsewhere_do_nothing() {
         ("/act/hold-back", "group=default&node=a+b&reason=x", "' '"),
         ("/act/hold-back", "group=default&node=a&reason=", "say why"),
     ] {
-        let answer = send(&house, path, "http://server", form).await;
+        let answer = send(&house, path, "http://localhost", form).await;
         assert_eq!(answer.status, 400, "{path}: {}", answer.body);
         assert!(answer.body.contains(told), "{told}: {}", answer.body);
     }

@@ -5,7 +5,7 @@ use super::{furnished, get, send};
 #[tokio::test]
 async fn the_page_asks_a_node_to_reboot_and_no_longer() {
     let house = furnished().await;
-    let here = "http://server";
+    let here = "http://localhost";
     let form = "node=node-e&reason=a+new+disk&until=";
     let answer = send(&house, "/act/reboot", here, form).await;
     assert_eq!(answer.status, 303, "{}", answer.body);

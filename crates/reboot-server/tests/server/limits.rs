@@ -122,7 +122,7 @@ async fn every_answer_tells_browsers_that_it_is_no_page() {
     for answer in &answers {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
             ("cache-control", "no-store"),
             (
                 "content-security-policy",

@@ -13,6 +13,7 @@ mod metrics;
 mod names;
 mod owned;
 mod parking;
+mod origin;
 mod roles;
 mod rules;
 mod waiting;

@@ -127,6 +127,40 @@ async fn a_client_acts_for_itself_alone() {
 }
 
 #[tokio::test]
+async fn behind_doors_a_browser_may_call_the_server_by_any_name() {
+    let guarded = Guarded::new().await;
+    let shown = format!("authorization: Bearer {}\r\n", guarded.tokens[3]);
+    for (headers, status) in [
+        (
+            "sec-fetch-site: same-origin\r\norigin: https://coordinator.example\r\n",
+            204,
+        ),
+        ("origin: http://server\r\n", 204),
+        ("origin: https://coordinator.example\r\n", 403),
+        ("sec-fetch-site: cross-site\r\n", 403),
+    ] {
+        let request = post("/api/v1/resume", &format!("{shown}{headers}"), b"");
+        let answer = guarded.house.ask(&request).await;
+        assert_eq!(answer.status, status, "{headers}: {answer:?}");
+    }
+    let lines = std::mem::take(&mut *guarded.book.0.lock().unwrap());
+    let told = |line: &&String| line.contains("403") && line.contains("on behalf of another site");
+    assert_eq!(lines.iter().filter(told).count(), 2, "{lines:?}");
+}
+
+#[tokio::test]
+async fn scripts_are_told_in_a_line_why_they_stay_outside() {
+    let guarded = Guarded::new().await;
+    for path in ["/api/v1/lock", "/api/v1/unlock"] {
+        let answer = guarded.house.ask(&post(path, FORM, b"hostname=n1")).await;
+        assert_eq!(answer.status, 401, "{path}: {answer:?}");
+        assert!(answer.header("www-authenticate").is_some(), "{answer:?}");
+        assert!(answer.body.starts_with("say who you are"), "{answer:?}");
+        assert!(answer.body.ends_with('\n'), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn everybody_with_a_role_looks_and_only_operators_operate() {
     let guarded = Guarded::new().await;
     for path in ["/", "/metrics", "/api/v1/fleet", "/api/v1/nodes"] {
