@@ -79,8 +79,20 @@ impl List {
         self.entries.iter().filter(move |entry| entry.name == name)
     }
 
+    /// Whose name and password this is, and at which place; slow.
+    pub(super) fn of_password(&self, pair: &str) -> Option<(usize, &Entry)> {
+        let (name, password) = pair.split_once(':')?;
+        let named = |(_, entry): &(usize, &Entry)| entry.name == name;
+        let mut entries = self.entries.iter().enumerate().filter(named).peekable();
+        if entries.peek().is_none() {
+            // As slow for a name that nobody has: the time does not tell names.
+            let _ = self.slowest().map(|entry| entry.is_secret(password));
+        }
+        entries.find(|(_, entry)| entry.is_secret(password))
+    }
+
     /// One with a password, if there is any.
-    pub(super) fn slowest(&self) -> Option<&Entry> {
+    fn slowest(&self) -> Option<&Entry> {
         let is_password =
             |entry: &&Entry| matches!(entry.proof, Proof::Secret(Secret::Password { .. }));
         self.entries.iter().find(is_password)

@@ -5,6 +5,7 @@
 //! everything: then the server belongs on the loopback address.
 
 mod list;
+mod passwords;
 mod role;
 mod secret;
 #[cfg(test)]
@@ -17,30 +18,23 @@ pub use secret::{BadSecret, NoRandomness, Secret};
 pub(crate) use turned_away::Why;
 
 use crate::kind::{Kind, Refused};
+use crate::refusal;
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
-use crate::refusal;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use axum::response::Response;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use list::{Entry, List, Proof};
+use passwords::Passwords;
 use reboot_core::id::NodeName;
 use reboot_store::files::FromFiles;
-use secret::{random, token_hash};
-use std::collections::HashMap;
+use secret::token_hash;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use std::sync::Arc;
 use turned_away::{Attempt, Lines};
 
-/// Passwords that were right lately and need not be checked slowly again.
-const KNOWN_MAX: usize = 1024;
-/// Passwords that wait to be checked; more are turned away.
-const GUESSES_MAX: usize = 16;
 const CHALLENGE: &str = "Bearer realm=\"clusterrebootd\", Basic realm=\"clusterrebootd\"";
 
 /// How people and nodes come in.
@@ -61,22 +55,10 @@ pub struct CertificateName(pub String);
 /// The doors: who comes in is known.
 pub struct Doors {
     tokens: Option<Arc<FromFiles<List>>>,
-    basic: Option<Arc<FromFiles<List>>>,
+    passwords: Option<Passwords>,
     certificates: bool,
-    known: Mutex<Known>,
-    /// One guess at a time: whoever guesses may not take the whole processor.
-    guessing: Semaphore,
-    waiting: Semaphore,
     /// What is written of those who do not come in.
     lines: Lines,
-}
-
-/// Passwords that were right, under a hash that only this process can make.
-#[derive(Default)]
-struct Known {
-    /// The list they were right by.
-    list: Option<Arc<List>>,
-    right: HashMap<[u8; 32], Who>,
 }
 
 // === impl DoorSettings ===
@@ -107,11 +89,8 @@ impl Doors {
         };
         Ok(Self {
             tokens: list(&settings.tokens_file)?,
-            basic: list(&settings.basic_file)?,
+            passwords: list(&settings.basic_file)?.map(Passwords::new),
             certificates: settings.certificates,
-            known: Mutex::default(),
-            guessing: Semaphore::new(1),
-            waiting: Semaphore::new(GUESSES_MAX),
             lines: Lines::default(),
         })
     }
@@ -120,18 +99,15 @@ impl Doors {
     pub fn open() -> Self {
         Self {
             tokens: None,
-            basic: None,
+            passwords: None,
             certificates: false,
-            known: Mutex::default(),
-            guessing: Semaphore::new(1),
-            waiting: Semaphore::new(GUESSES_MAX),
             lines: Lines::default(),
         }
     }
 
     /// Whether nobody is stopped.
     pub fn is_open(&self) -> bool {
-        self.tokens.is_none() && self.basic.is_none() && !self.certificates
+        self.tokens.is_none() && self.passwords.is_none() && !self.certificates
     }
 
     /// Who this is, by what they show.
@@ -160,7 +136,8 @@ impl Doors {
                 self.by_token(token.trim())
             }
             Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
-                self.by_password(pair.trim()).await
+                let passwords = self.passwords.as_ref().ok_or_else(wrong)?;
+                passwords.who(pair.trim()).await
             }
             _ => Err(wrong()),
         }
@@ -195,62 +172,6 @@ impl Doors {
             role: Role::Node(node),
             known_by: KnownBy::Certificate,
         })
-    }
-
-    async fn by_password(&self, pair: &str) -> Result<Who, Refused> {
-        let list = current(self.basic.as_ref())?.ok_or_else(wrong)?;
-        let pair = BASE64.decode(pair).map_err(|_| wrong())?;
-        let pair = String::from_utf8(pair).map_err(|_| wrong())?;
-        let key = token_hash(&format!("{}\n{pair}", self.salt()));
-        if let Some(who) = self.known(&list).right.get(&key) {
-            return Ok(who.clone());
-        }
-        let who = self.guess(list.clone(), pair).await?;
-        let mut known = self.known(&list);
-        if known.right.len() >= KNOWN_MAX {
-            known.right.clear();
-        }
-        known.right.insert(key, who.clone());
-        Ok(who)
-    }
-
-    /// Checks a password, slowly, off the threads that serve.
-    async fn guess(&self, list: Arc<List>, pair: String) -> Result<Who, Refused> {
-        let Ok(_place) = self.waiting.try_acquire() else {
-            let text = "too many passwords wait to be checked: ask again in a moment";
-            return Err(Kind::TooManyRequests.because(text));
-        };
-        let _turn = self.guessing.acquire().await.map_err(|_| wrong())?;
-        let checked = tokio::task::spawn_blocking(move || {
-            let (name, password) = pair.split_once(':')?;
-            let entries: Vec<_> = list.named(name).collect();
-            if entries.is_empty() {
-                // As slow for a name that nobody has: the time does not tell names.
-                let _ = list.slowest().map(|entry| entry.is_secret(password));
-                return None;
-            }
-            let entry = entries.into_iter().find(|entry| entry.is_secret(password));
-            Some(entry?.who(KnownBy::Password))
-        });
-        checked.await.ok().flatten().ok_or_else(wrong)
-    }
-
-    fn known(&self, list: &Arc<List>) -> std::sync::MutexGuard<'_, Known> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.list.as_ref().is_none_or(|it| !Arc::ptr_eq(it, list)) {
-            *known = Known {
-                list: Some(list.clone()),
-                right: HashMap::new(),
-            };
-        }
-        known
-    }
-
-    /// Makes the hashes of remembered passwords of no use to another process.
-    fn salt(&self) -> String {
-        static SALT: std::sync::OnceLock<[u8; 32]> = std::sync::OnceLock::new();
-        let salt = SALT.get_or_init(|| random().unwrap_or_default());
-        BASE64.encode(salt)
     }
 }
 

@@ -126,7 +126,14 @@ async fn a_changed_file_changes_who_comes_in() {
     let zincati = basic("zincati:pass:word");
     house.shown(&zincati).await.unwrap();
     fs::write(house.dir.path().join("basic"), "# nobody\n").unwrap();
-    house.doors.basic.as_ref().unwrap().look_again().unwrap();
+    house
+        .doors
+        .passwords
+        .as_ref()
+        .unwrap()
+        .list
+        .look_again()
+        .unwrap();
     assert_eq!(house.shown(&zincati).await, Err(Kind::Unauthorized));
 }
 
