@@ -1,7 +1,7 @@
 //! Metrics for Prometheus, in its text format 0.0.4, which lets a counter have any name: those
 //! of the original fleetlock stay as they were, without `_total`.
 
-use crate::desk::{Desk, Waiting};
+use crate::desk::{Desk, Waiting, WatchedFile};
 use crate::kind::{KINDS, Kind};
 use crate::news::News;
 use axum::Router;
@@ -100,6 +100,7 @@ fn page(desk: &Desk) -> String {
         page.nodes(&sight.fleet);
     }
     page.waiting(&desk.waiting());
+    page.files(desk);
     desk.figures().write(&mut page);
     page.0 + &desk.observed()
 }
@@ -125,6 +126,7 @@ impl Figures {
                 ..
             } => self.count(group, |it| it.releases += 1),
             News::Steady { .. } | News::MaxChanged { .. } | News::Warning { .. } => {}
+            News::FileRefused(_) | News::FileTaken(_) => {}
         }
     }
 
@@ -342,6 +344,16 @@ impl Page {
         let name = "clusterrebootd_server_longest_wait_seconds";
         let help = "For how long the first of them has waited";
         self.family(name, "gauge", help, each(|it| it.longest.as_secs_f64()));
+    }
+
+    fn files(&mut self, desk: &Desk) {
+        let each = WatchedFile::ALL.into_iter().map(|file| {
+            let labels = format!("{{file=\"{}\"}}", file.name());
+            (labels, f64::from(u8::from(desk.is_bad(file))))
+        });
+        let name = "clusterrebootd_server_file_errors";
+        let help = "1 while a file of secrets or certificates changed and cannot be used";
+        self.family(name, "gauge", help, each);
     }
 
     fn latencies(&mut self, all: &[(&str, &Latency)]) {

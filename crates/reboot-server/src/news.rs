@@ -1,7 +1,7 @@
 //! What a server tells of what it does: logs, metrics and the audit stand on it.
 
 use crate::client::Client;
-use crate::desk::Wish;
+use crate::desk::{FileTrouble, WatchedFile, Wish};
 use crate::kind::Refused;
 use reboot_core::id::{GroupName, NodeName};
 
@@ -44,6 +44,10 @@ pub enum News<'a> {
         /// After.
         new: u32,
     },
+    /// A file changed and cannot be used: what it held before stays in force.
+    FileRefused(&'a FileTrouble),
+    /// That file can be used again.
+    FileTaken(WatchedFile),
     /// Something that an operator should see to.
     Warning {
         /// In words.

@@ -91,6 +91,12 @@ impl Server {
         let (view, waker) = (desk.view().clone(), desk.clone());
         tasks.spawn(async move { view.follow().await });
         tasks.spawn(async move { waker.follow().await });
+        let (files, lists, tls) = (desk.clone(), self.doors.clone(), self.tls.clone());
+        desk.watch_files(Box::new(move || {
+            let of_tls = tls.iter().flat_map(|tls| tls.look_at_files());
+            lists.look_at_files().into_iter().chain(of_tls).collect()
+        }));
+        tasks.spawn(async move { files.follow_files().await });
         let ending = watch::Sender::new(false);
         let mut connections = JoinSet::new();
         let (doors, audit) = (self.doors.clone(), self.audit.clone());

@@ -1,6 +1,7 @@
 //! TLS for those who connect: certificates read from files and again when these change, client
 //! certificates asked for, and whose they are.
 
+use crate::desk::WatchedFile;
 use crate::doors::CertificateName;
 use reboot_store::files::FromFiles;
 use reboot_store::tls::{certificates, private_key, provider, roots};
@@ -34,6 +35,7 @@ pub struct TlsSettings {
 /// What makes an encrypted connection of one that was accepted.
 pub struct Acceptor {
     config: FromFiles<ServerConfig>,
+    settings: TlsSettings,
 }
 
 // === impl Acceptor ===
@@ -48,9 +50,24 @@ impl Acceptor {
         let own = [&settings.cert_file, &settings.key_file];
         let files = own.into_iter().chain(settings.client_ca_file.as_ref());
         let files = files.cloned().collect();
-        let config = FromFiles::new(files, move || configure(&settings));
+        let told = settings.clone();
+        let config = FromFiles::new(files, move || configure(&told));
         config.current()?;
-        Ok(Self { config })
+        Ok(Self { config, settings })
+    }
+
+    /// Its files as they are now, each with why it is not taken.
+    pub(crate) fn look_at_files(&self) -> Vec<(WatchedFile, Option<String>)> {
+        let trouble = self.config.trouble();
+        let is_of_clients = trouble.is_some() && verifier(&self.settings).is_err();
+        let (own, clients) = match is_of_clients {
+            true => (None, trouble),
+            false => (trouble, None),
+        };
+        vec![
+            (WatchedFile::Certificate, own),
+            (WatchedFile::ClientCa, clients),
+        ]
     }
 
     /// Shakes hands, within `patience`. Also answers whose certificate the client showed.
@@ -119,4 +136,47 @@ fn common_name(certificate: &CertificateDer<'_>) -> Option<CertificateName> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let name = certificate.subject().iter_common_name().last()?;
     Some(CertificateName(name.as_str().ok()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reboot_lab::{Authority, Validity};
+    use std::fs;
+
+    #[test]
+    fn the_file_that_turned_bad_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = Authority::new(dir.path(), "fleet").unwrap();
+        let hosts = ["127.0.0.1"];
+        let own = authority.server("server", &hosts, Validity::Now).unwrap();
+        let acceptor = Acceptor::new(TlsSettings {
+            cert_file: own.cert.clone(),
+            key_file: own.key.clone(),
+            client_ca_file: Some(authority.ca_file.clone()),
+            require_client_cert: false,
+        });
+        let acceptor = acceptor.unwrap();
+        let bad = || -> Vec<_> {
+            let all = acceptor.look_at_files().into_iter();
+            all.filter_map(|(file, why)| Some((file, why?))).collect()
+        };
+        assert_eq!(bad(), []);
+        for (path, file) in [
+            (&own.key, WatchedFile::Certificate),
+            (&own.cert, WatchedFile::Certificate),
+            (&authority.ca_file, WatchedFile::ClientCa),
+        ] {
+            let good = fs::read(path).unwrap();
+            fs::write(path, "nothing").unwrap();
+            let told = bad();
+            let [(named, why)] = &told[..] else {
+                panic!("{path:?}: {told:?}");
+            };
+            assert_eq!(*named, file, "{why}");
+            assert!(why.contains(&*path.to_string_lossy()), "{why}");
+            fs::write(path, good).unwrap();
+            assert_eq!(bad(), [], "{path:?}");
+        }
+    }
 }

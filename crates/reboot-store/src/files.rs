@@ -23,6 +23,8 @@ struct Known<T> {
     made: Arc<T>,
     stamps: Vec<Option<Stamp>>,
     looked: Instant,
+    /// Why the files as they are now make nothing.
+    trouble: Option<String>,
 }
 
 /// What changes about a file when its content does, or when another takes its place.
@@ -71,6 +73,13 @@ impl<T> FromFiles<T> {
         self.look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Looks at the files now. Answers why the last good ones serve in their place, where they do.
+    pub fn trouble(&self) -> Option<String> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked = self.look(&mut known).err();
+        looked.or_else(|| known.as_ref()?.trouble.clone())
+    }
+
     fn look(&self, known: &mut Option<Known<T>>) -> Result<Arc<T>, String> {
         // Before the files are read: what is written meanwhile is seen at the next look.
         let stamps: Vec<_> = self.files.iter().map(|file| Stamp::of(file)).collect();
@@ -78,6 +87,7 @@ impl<T> FromFiles<T> {
         if let Some(known) = known {
             known.looked = looked;
             if known.stamps == stamps {
+                known.trouble = None;
                 return Ok(known.made.clone());
             }
         }
@@ -88,10 +98,14 @@ impl<T> FromFiles<T> {
                     made: made.clone(),
                     stamps,
                     looked,
+                    trouble: None,
                 });
                 Ok(made)
             }
-            (Err(_), Some(known)) => Ok(known.made.clone()),
+            (Err(error), Some(known)) => {
+                known.trouble = Some(error);
+                Ok(known.made.clone())
+            }
             (Err(error), None) => Err(error),
         }
     }
@@ -137,5 +151,26 @@ mod tests {
         assert_eq!(*it.look_again().unwrap(), 22, "the last good one serves");
         fs::write(&file, "4444").unwrap();
         assert_eq!(*it.look_again().unwrap(), 4444);
+    }
+
+    #[test]
+    fn what_is_not_taken_is_told_for_as_long_as_it_is_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, aside) = (dir.path().join("number"), dir.path().join("aside"));
+        let it = number(file.clone());
+        assert!(it.trouble().is_some(), "there is no file yet");
+        fs::write(&file, "1").unwrap();
+        assert_eq!(it.trouble(), None);
+        fs::write(&file, "three").unwrap();
+        for _ in 0..2 {
+            assert_eq!(it.trouble().as_deref(), Some("three is no number"));
+            assert_eq!(*it.current().unwrap(), 1);
+        }
+        fs::write(&file, "22").unwrap();
+        assert_eq!((it.trouble(), *it.current().unwrap()), (None, 22));
+        fs::rename(&file, &aside).unwrap();
+        assert!(it.trouble().is_some(), "it is gone");
+        fs::rename(&aside, &file).unwrap();
+        assert_eq!(it.trouble(), None, "it is back as it was");
     }
 }

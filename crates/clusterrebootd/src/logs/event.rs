@@ -96,6 +96,10 @@ events! {
         ServerStarted = "server_started";
         /// The coordination server sees something that an operator should know.
         ServerWarning = "server_warning";
+        /// A file of secrets or certificates changed and cannot be used.
+        FileRefused = "file_refused";
+        /// That file can be used again.
+        FileTaken = "file_taken";
         /// A client of the server was given a slot.
         SlotGranted = "slot_granted";
         /// A client of the server was given none.

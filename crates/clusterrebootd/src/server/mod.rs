@@ -199,6 +199,12 @@ fn reload(settings: &ServeSettings, again: &Again<'_>, desk: &Desk, log: &Log) {
     match server_settings(&fresh) {
         Ok(told) => {
             desk.reload(told);
+            let bad = desk.look_at_files();
+            if !bad.is_empty() {
+                let bad: Vec<_> = bad.iter().map(ToString::to_string).collect();
+                let bad = bad.join("; ");
+                return refuse(format!("all was read again but for this: {bad}"));
+            }
             let message = "the configuration was read again";
             log.event(
                 Event::ConfigReloaded,

@@ -76,6 +76,16 @@ impl Observer for Teller {
                 self.say(Event::SlotsReconciled, LogLevel::Info, message, fields);
                 self.reconciled(group, *old, *new);
             }
+            News::FileRefused(trouble) => {
+                let fields = json!({"file": trouble.file.name(), "cause": trouble.why});
+                let (event, level) = (Event::FileRefused, LogLevel::Error);
+                self.say(event, level, &trouble.to_string(), fields);
+            }
+            News::FileTaken(file) => {
+                let fields = json!({"file": file.name()});
+                let message = "the file can be used again, and is in force";
+                self.say(Event::FileTaken, LogLevel::Info, message, fields);
+            }
             News::Warning { text } => {
                 self.say(Event::ServerWarning, LogLevel::Warn, text, json!({}));
             }

@@ -1,6 +1,7 @@
 //! Secrets, from their making to the request that shows them.
 
 use super::program::{Place, Program};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
@@ -107,6 +108,37 @@ fn a_token_from_its_making_to_its_use() {
     );
     assert!(fields["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert_eq!(place.holders(), ["n1"]);
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_told_of_and_a_reload_does_not_claim_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (line, token) = token_of(dir.path(), "n1", "node:n1");
+    let list = dir.path().join("tokens");
+    fs::write(&list, &line).unwrap();
+    let place = Place::new(&format!("auth: {{tokens_file: {}}}\n", list.display()));
+    let mut program = place.start();
+    let shown = format!("authorization: Bearer {token}\r\n");
+    assert_eq!(pre_reboot(&program, &shown, "n1"), 200);
+    fs::write(&list, "# nobody any more\nn1\n").unwrap();
+    program.signal(Signal::SIGHUP);
+    let at = format!("{}, line 2: write NAME ROLE HASH", list.display());
+    let refused = program.told("file_refused");
+    assert_eq!(
+        (&refused["level"], &refused["fields"]["file"]),
+        (&"error".into(), &"tokens".into())
+    );
+    for line in [refused, program.told("config_refused")] {
+        let message = line["message"].as_str().unwrap();
+        assert!(message.contains(&at), "{message}");
+        assert!(message.contains("still comes in"), "{message}");
+    }
+    assert_eq!(pre_reboot(&program, &shown, "n1"), 200);
+    fs::write(&list, "# nobody any more\n").unwrap();
+    program.signal(Signal::SIGHUP);
+    assert_eq!(program.told("file_taken")["fields"]["file"], "tokens");
+    program.told("config_reloaded");
+    assert_eq!(pre_reboot(&program, &shown, "n1"), 401);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! it is only a "not now"; a grant is always a commit.
 
 mod callers;
+mod files;
 mod judge;
 mod reconcile;
 mod room;
@@ -17,6 +18,8 @@ use crate::settings::{GroupRules, ServerSettings};
 use crate::view::{Sight, View};
 use axum::response::Response;
 use callers::{Call, Callers};
+use files::Files;
+pub use files::{FileTrouble, WatchedFile};
 use judge::{Obstacle, guest, held, judge};
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Refusal, Reply, Request};
@@ -85,6 +88,7 @@ pub struct Desk {
     closing: watch::Sender<bool>,
     /// What strangers may do here, for the page.
     danger: OnceLock<String>,
+    files: Files,
 }
 
 // === impl Desk ===
@@ -104,6 +108,7 @@ impl Desk {
             reloaded: Notify::new(),
             closing: watch::Sender::new(false),
             danger: OnceLock::new(),
+            files: Files::default(),
         }
     }
 

@@ -17,6 +17,7 @@ pub use role::{BadRole, KnownBy, Role, Who};
 pub use secret::{BadSecret, NoRandomness, Secret};
 pub(crate) use turned_away::Why;
 
+use crate::desk::WatchedFile;
 use crate::kind::{Kind, Refused};
 use crate::refusal;
 use axum::Router;
@@ -74,7 +75,7 @@ impl DoorSettings {
 
 impl Doors {
     /// Doors by these settings. Files are read now, and again when they change; one that turns
-    /// bad later leaves the last good one in force.
+    /// bad later leaves the last good one in force, and is told of.
     ///
     /// # Errors
     /// Names the file and the line that cannot be used.
@@ -108,6 +109,18 @@ impl Doors {
     /// Whether nobody is stopped.
     pub fn is_open(&self) -> bool {
         self.tokens.is_none() && self.passwords.is_none() && !self.certificates
+    }
+
+    /// Its files as they are now, each with why it is not taken.
+    pub(crate) fn look_at_files(&self) -> Vec<(WatchedFile, Option<String>)> {
+        let passwords = self.passwords.as_ref().map(|it| &it.list);
+        let lists = [
+            (WatchedFile::Tokens, self.tokens.as_ref()),
+            (WatchedFile::Passwords, passwords),
+        ];
+        let used = lists.into_iter();
+        used.filter_map(|(file, list)| Some((file, list?.trouble())))
+            .collect()
     }
 
     /// Who this is, by what they show.

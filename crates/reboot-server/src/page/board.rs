@@ -3,7 +3,7 @@
 use super::history::{Deed, deeds};
 use super::week::{Day, week};
 use super::words::{When, span};
-use crate::desk::{Desk, Queuer};
+use crate::desk::{Desk, Queuer, WatchedFile};
 use crate::estimate::{LINES_MAX, Outlook};
 use crate::settings::ServerSettings;
 use jiff::{Timestamp, Unit};
@@ -125,6 +125,9 @@ impl Board {
     /// What the newest look shows, below what is wrong with the server itself.
     pub(super) async fn of(desk: &Desk, now: Timestamp) -> Self {
         let mut board = Self::of_fleet(desk, now).await;
+        let bad = WatchedFile::ALL.into_iter().filter(|it| desk.is_bad(*it));
+        let bad: Vec<_> = bad.map(file_refused).collect();
+        board.alarms.splice(0..0, bad);
         if let Some(danger) = desk.danger() {
             let alarm = Alarm {
                 is_bad: true,
@@ -403,6 +406,15 @@ fn lost_groups(fleet: &Fleet, settings: &ServerSettings) -> Vec<Alarm> {
         })
     });
     lost.collect()
+}
+
+/// Not with its cause: that may quote what only operators should read.
+fn file_refused(file: WatchedFile) -> Alarm {
+    Alarm {
+        is_bad: true,
+        what: format!("{}.", file.danger()),
+        remedy: "The server's log says where it is and what is wrong: mend it.".to_owned(),
+    }
 }
 
 fn alarms(fleet: &Fleet, nodes: &[NodeRow]) -> Vec<Alarm> {

@@ -4,7 +4,7 @@ use reboot_core::id::GroupName;
 use reboot_server::audit::{Audit, NoAudit};
 use reboot_server::desk::Desk;
 use reboot_server::doors::Doors;
-use reboot_server::news::Silence;
+use reboot_server::news::{Observer, Silence};
 use reboot_server::settings::{GroupRules, ServerSettings};
 use reboot_server::view::View;
 use reboot_server::{KINDS, Server};
@@ -97,12 +97,22 @@ impl House {
         doors: Doors,
         audit: Arc<dyn Audit>,
     ) -> Self {
+        Self::told(settings, doors, audit, Arc::new(Silence)).await
+    }
+
+    /// The same, with somebody who is told what it does.
+    pub(crate) async fn told(
+        settings: ServerSettings,
+        doors: Doors,
+        audit: Arc<dyn Audit>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.db");
         let store: Arc<dyn Store> =
             Arc::new(EmbeddedStore::open(&path, Options::default()).unwrap());
         let view = Arc::new(View::open(store.clone()).await);
-        let desk = Arc::new(Desk::new(view, settings, Arc::new(Silence)));
+        let desk = Arc::new(Desk::new(view, settings, observer));
         let server = Server::bind("127.0.0.1:0").await.unwrap();
         let server = server.behind(doors, audit);
         let address = server.address();

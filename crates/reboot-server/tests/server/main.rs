@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test fails best where it fails
 
+mod files;
 #[allow(dead_code)] // shared with the tests of the page, which use all of it
 #[path = "../page/fleet.rs"]
 mod fleet;
@@ -11,9 +12,9 @@ mod limits;
 mod lock_api;
 mod metrics;
 mod names;
+mod origin;
 mod owned;
 mod parking;
-mod origin;
 mod roles;
 mod rules;
 mod waiting;
