@@ -9,6 +9,7 @@ mod galera;
 mod guide;
 mod kubernetes;
 mod lab;
+mod packages;
 mod patroni;
 mod rules;
 mod stage;
