@@ -2,6 +2,7 @@
 
 use crate::called::Called;
 use crate::exit::ExitCode;
+use crate::plain::plain_lines;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
@@ -39,6 +40,11 @@ pub(crate) fn print_then(report: &[u8], exit: ExitCode) -> ExitCode {
     }
 }
 
+/// Writes a report in words, which may be those of others, and ends with `exit`.
+pub(crate) fn print_text(report: &str, exit: ExitCode) -> ExitCode {
+    print_then(plain_lines(report).as_bytes(), exit)
+}
+
 /// Prints a value as indented JSON and ends with `exit`.
 pub(crate) fn print_json(value: &serde_json::Value, exit: ExitCode) -> ExitCode {
     print_then(format!("{value:#}\n").as_bytes(), exit)
@@ -46,11 +52,13 @@ pub(crate) fn print_json(value: &serde_json::Value, exit: ExitCode) -> ExitCode 
 
 /// Writes to stderr what is no complaint and no report either.
 pub(crate) fn tell(message: &str) {
+    let message = plain_lines(message);
     let _ = writeln!(io::stderr().lock(), "{message}"); // nothing is left to tell if that fails
 }
 
 /// Writes a line to stderr; nothing is left to tell if that fails.
 pub(crate) fn complain(message: &str) {
+    let message = plain_lines(message);
     let _ = writeln!(io::stderr().lock(), "{}: {message}", Called::now().name());
 }
 

@@ -15,6 +15,7 @@ mod demo;
 pub mod exit;
 pub mod logs;
 pub mod metrics;
+mod plain;
 mod report;
 mod server;
 

@@ -1,6 +1,7 @@
 //! Pieces of reports that several commands show.
 
 use crate::called::Called;
+use crate::plain::plain;
 use reboot_core::agent::ScriptPhase;
 use reboot_core::id::GroupName;
 use reboot_host::detector::{DetectorReport, DetectorResult};
@@ -81,13 +82,10 @@ fn detector_result(result: &DetectorResult) -> &'static str {
     }
 }
 
-/// Control characters would steer the terminal of whoever looks at the report.
+/// On one line, and harmless to a terminal; tabs stay.
 fn printable(text: &str) -> String {
-    let one = |character: char| match character.is_control() && character != '\t' {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    text.chars().map(one).collect()
+    let pieces: Vec<String> = text.split('\t').map(plain).collect();
+    pieces.join("\t")
 }
 
 /// Both numbers of slots, where the group has others than the configuration names.

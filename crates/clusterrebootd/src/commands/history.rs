@@ -1,13 +1,13 @@
 //! `history`: what happened to a group.
 
-use super::operator::{known_group, look, open, with_settings};
+use super::operator::{in_words as told, known_group, look, open, with_settings};
 use super::table::{seconds, table};
 use crate::cli::{HistoryArgs, OutputFormat};
 use crate::config::Settings;
-use crate::console::{print_json, print_then};
+use crate::console::{print_json, print_text};
 use crate::daemon;
 use crate::exit::ExitCode;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use jiff::Timestamp;
 use reboot_core::group::{HistoryEntry, MAX_SLOTS};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn show(settings: &Settings, args: &HistoryArgs) -> Result<ExitCode> {
     let group = args.group.as_ref().unwrap_or(&settings.group);
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let history = store.history(group, limit.saturating_add(LOOK_BACK)).await;
-    let history = history.map_err(|trouble| anyhow!("{trouble}"))?;
+    let history = history.map_err(told)?;
     if history.is_empty() && *group != settings.group {
         known_group(&look(store.as_ref()).await?, group)?;
     }
@@ -43,7 +43,7 @@ async fn show(settings: &Settings, args: &HistoryArgs) -> Result<ExitCode> {
                 ExitCode::Success,
             )
         }
-        OutputFormat::Text => print_then(as_table(newest).as_bytes(), ExitCode::Success),
+        OutputFormat::Text => print_text(&as_table(newest), ExitCode::Success),
     })
 }
 

@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::console::complain;
 use crate::daemon;
 use crate::exit::ExitCode;
+use crate::plain::{plain, plain_lines};
 use crate::report::other_max_text;
 use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
@@ -52,7 +53,7 @@ pub(super) fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
 
 /// The whole fleet as it is now.
 pub(super) async fn look(store: &dyn Store) -> Result<Fleet> {
-    store.look().await.map_err(|trouble| anyhow!("{trouble}"))
+    store.look().await.map_err(in_words)
 }
 
 /// Refuses a group that nobody ever claimed a slot of: most likely its name is misspelt.
@@ -89,10 +90,13 @@ pub(super) async fn commit_stop(store: &dyn Store, write: Write, stop: &Pause) -
     done.map_err(in_words)
 }
 
-fn in_words(trouble: Trouble) -> anyhow::Error {
+/// Why, on one line whatever the reasons in it hold.
+pub(super) fn in_words(trouble: Trouble) -> anyhow::Error {
     match trouble {
-        Trouble::Unknown(why) => anyhow!("{why}: look whether it was done before retrying"),
-        other => anyhow!("{other}"),
+        Trouble::Unknown(why) => {
+            anyhow!("{}: look whether it was done before retrying", plain(&why))
+        }
+        other => anyhow!("{}", plain(&other.to_string())),
     }
 }
 
@@ -134,7 +138,7 @@ fn told(pause: &Pause, remedy: &str) -> String {
         };
         format!(" until {until}{over}")
     });
-    format!("by {}{until}: {}", pause.by, pause.reason)
+    plain(&format!("by {}{until}: {}", pause.by, pause.reason))
 }
 
 /// A stop in the name of who asks; with an end, on a lease that nobody renews.
@@ -210,7 +214,8 @@ pub(super) fn confirm(what: &str, question: &str, is_sure: bool) -> Result<()> {
     if !stdin().is_terminal() {
         bail!("{what}\nnothing was changed: add --yes, or run it on a terminal to be asked");
     }
-    write!(stderr(), "{what}\n{question} [y/N] ")?;
+    let what = plain_lines(what);
+    write!(stderr(), "{what}\n{} [y/N] ", plain(question))?;
     let mut answer = String::new();
     stdin().lock().read_line(&mut answer)?;
     match answer.trim() {

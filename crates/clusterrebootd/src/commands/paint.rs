@@ -1,6 +1,7 @@
 //! Colours for people at a terminal, and for nobody else.
 
 use crate::console::is_colour_unwanted;
+use crate::plain::plain;
 use clap::builder::styling::{AnsiColor, Style};
 use std::io::{IsTerminal, stdout};
 
@@ -27,10 +28,11 @@ impl Paint {
         Self(stdout().is_terminal() && !is_colour_unwanted())
     }
 
-    /// A line in its tone.
+    /// A line in its tone, and nothing in it that would break the line or steer the terminal.
     pub(super) fn line(self, tone: Tone, line: &str) -> String {
+        let line = plain(line);
         if !self.0 {
-            return line.to_owned();
+            return line;
         }
         let style = match tone {
             Tone::Title => Style::new().bold(),
@@ -65,5 +67,9 @@ mod tests {
         let painted = Paint(true).table(table, tone);
         let expected = "\u{1b}[1mNODE\u{1b}[0m\na\n\u{1b}[1m\u{1b}[31mb\u{1b}[0m\n";
         assert_eq!(painted, expected);
+        assert_eq!(
+            Paint(false).line(Tone::Alarm, "a\n\u{1b}[31mb"),
+            "a\\n\\u{1b}[31mb"
+        );
     }
 }

@@ -1,13 +1,13 @@
 //! `store`: looking into, checking, backing up and restoring the embedded store.
 
-use super::operator::{confirm, now, who, with_settings};
+use super::operator::{confirm, in_words, now, who, with_settings};
 use super::validate;
 use crate::cli::{StoreArgs, StoreCommand};
 use crate::config::{DEFAULT_PATH, Settings, StoreSettings};
-use crate::console::{complain, print_json, print_then};
+use crate::console::{complain, print_json, print_text};
 use crate::daemon;
 use crate::exit::ExitCode;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use reboot_core::group::Pause;
 use reboot_core::id::GroupName;
 use reboot_store::Store;
@@ -72,7 +72,7 @@ fn carry_out(path: &Path, args: &StoreArgs) -> Result<ExitCode> {
         StoreCommand::Backup { file } => {
             maintenance::backup(path, file)?;
             let text = format!("{}: a copy of {}\n", file.display(), path.display());
-            Ok(print_then(text.as_bytes(), ExitCode::Success))
+            Ok(print_text(&text, ExitCode::Success))
         }
     }
 }
@@ -100,7 +100,7 @@ fn check(path: &Path) -> Result<ExitCode> {
     } else {
         "not sound: restore a backup\n"
     });
-    Ok(print_then(text.as_bytes(), exit))
+    Ok(print_text(&text, exit))
 }
 
 /// Begins a new epoch in an etcd that was put back from a snapshot.
@@ -122,14 +122,11 @@ async fn new_epoch(settings: &Settings, reason: &str, is_sure: bool) -> Result<E
         session: None,
     };
     let begun = store.begin_epoch(&pause, &now()).await;
-    let begun = begun.map_err(|trouble| anyhow!("{trouble}"))?;
+    let begun = begun.map_err(in_words)?;
     let mut lines = vec![format!("{}: epoch {}", store.describe(), begun.epoch)];
     lines.push(format!("claims dropped: {}", begun.dropped_claims));
     lines.extend(next_steps(&begun.paused, ""));
-    Ok(print_then(
-        (lines.join("\n") + "\n").as_bytes(),
-        ExitCode::Success,
-    ))
+    Ok(print_text(&(lines.join("\n") + "\n"), ExitCode::Success))
 }
 
 /// `flag` names the configuration in the commands that come next.
@@ -156,7 +153,7 @@ fn restore(
     };
     let restored = maintenance::restore(file, path, &why)?;
     let text = told(path, &restored, flag);
-    Ok(print_then(text.as_bytes(), ExitCode::Success))
+    Ok(print_text(&text, ExitCode::Success))
 }
 
 fn told(path: &Path, restored: &Restored, flag: &str) -> String {

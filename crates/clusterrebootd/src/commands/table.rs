@@ -1,17 +1,23 @@
 //! Tables for people: as wide as what is in them.
 
+use crate::plain::plain;
 use jiff::{Timestamp, Unit};
 use std::fmt::Write;
 
-/// Lines up rows under their titles; the last column is as long as it likes.
+/// Lines up rows under their titles; the last column is as long as it likes. No cell can break its
+/// line or steer the terminal.
 pub(super) fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> String {
     let titles = titles.map(str::to_owned);
+    let rows: Vec<[String; N]> = rows
+        .iter()
+        .map(|row| std::array::from_fn(|at| plain(&row[at])))
+        .collect();
     let widths: [usize; N] = std::array::from_fn(|at| {
         let cells = rows.iter().chain([&titles]).map(|row| &row[at]);
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     });
     let mut text = String::new();
-    for row in [&titles].into_iter().chain(rows) {
+    for row in [&titles].into_iter().chain(&rows) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             let _ = write!(line, "{cell:<width$}  "); // into a string: cannot fail
@@ -40,6 +46,21 @@ mod tests {
         ];
         let text = table(["NODE", "HOLD"], &rows);
         assert_eq!(text, "NODE       HOLD\nüber-node  1\nb\n");
+    }
+
+    #[test]
+    fn a_cell_cannot_make_a_row_or_steer_the_terminal() {
+        let rows = [
+            ["a\nb\u{1b}[2J".to_owned(), "x".to_owned()],
+            ["c".to_owned(), "\u{202e}y".to_owned()],
+        ];
+        let text = table(["NODE", "NEED"], &rows);
+        let expected = "\
+NODE           NEED
+a\\nb\\u{1b}[2J  x
+c              \\u{202e}y
+";
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{agent_settings, identify, node, open_store, run};
 use crate::cli::OutputFormat;
 use crate::config::{Settings, StoreSettings};
 use crate::exit::ExitCode;
+use crate::plain::plain;
 use crate::report::{detector_json, detector_text, other_max_text, script_json, script_text};
 use anyhow::Result;
 use reboot_agent::{Errand, Failpoints, Method, Observer, Shell};
@@ -18,7 +19,6 @@ use reboot_host::detector::DetectorReport;
 use reboot_host::script::HealthRun;
 use reboot_store::Store;
 use serde_json::{Value, json};
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -206,8 +206,11 @@ fn as_text(findings: &Findings, report: &Report, planned: &str) -> String {
     text
 }
 
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    let _ = text.write_fmt(arguments); // writing to a string does not fail
+/// A line, whatever the words of others in it hold.
+fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
+    let line = line.to_string();
+    text.push_str(&plain(line.trim_end_matches('\n')));
+    text.push('\n');
 }
 
 // === impl Collector ===

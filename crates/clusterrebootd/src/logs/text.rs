@@ -1,6 +1,7 @@
 //! The shape of a log line for people.
 
 use super::{Event, Fields, LogLevel};
+use crate::plain::{is_steering, plain};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub(super) fn line(
         true => format!("\u{1b}[{}m{word}\u{1b}[0m", colour_of(level)),
         false => word,
     };
-    let message = escaped(message);
+    let message = plain(message);
     let mut line = format!("{ts:.0} {word} {}: {message}", event.name());
     for (name, value) in fields {
         line.push_str(&format!(" {name}={}", shown(value)));
@@ -36,25 +37,16 @@ fn colour_of(level: LogLevel) -> u8 {
     }
 }
 
-/// Control characters would break the line, or worse, steer the terminal.
-fn escaped(text: &str) -> String {
-    let one = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    text.chars().map(one).collect()
-}
-
 /// A plain word as it is, any other text quoted, everything else as JSON.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if is_word(text) => text.clone(),
         Value::String(text) => format!("{text:?}"),
-        other => escaped(&other.to_string()),
+        other => plain(&other.to_string()),
     }
 }
 
 fn is_word(text: &str) -> bool {
-    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=');
+    let is_plain = |c: char| !c.is_whitespace() && !is_steering(c) && !matches!(c, '"' | '=');
     !text.is_empty() && text.chars().all(is_plain)
 }

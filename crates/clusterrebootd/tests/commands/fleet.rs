@@ -1,6 +1,7 @@
 //! `fleet`: the nodes.
 
 use crate::site::{Node, Site};
+use reboot_core::write::Write;
 use serde_json::json;
 use std::fs;
 
@@ -228,4 +229,47 @@ fn a_token_that_would_go_out_in_the_clear_deserves_a_word() {
     let (exit, _, told) = site.run(&["validate-config"]);
     assert_eq!(exit, 0, "{told}");
     assert!(told.contains("the token is sent unencrypted"), "{told}");
+}
+
+#[test]
+fn what_others_wrote_cannot_steer_the_terminal() {
+    let site = Site::with_hold();
+    let evil = "\u{1b}[2J\u{9b}31m\u{202e}gone\nnode-z is fine";
+    let Write::Publish { mut record, .. } = Node::new("node-b", "b").report(3_600_000, true) else {
+        panic!("a report is a record");
+    };
+    record.activity = evil.to_owned();
+    record.need = Some(evil.to_owned());
+    record.waiting_for = vec![evil.to_owned()];
+    let stale_after_ms = 3_600_000;
+    site.write(vec![Write::Publish {
+        record,
+        stale_after_ms,
+    }]);
+    let shown = "\\u{1b}[2J\\u{9b}31m\\u{202e}gone\\nnode-z is fine";
+    let good = |arguments: &[&str]| {
+        let text = site.good(arguments);
+        let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!text.contains(steers), "{arguments:?}: {text}");
+        assert!(text.contains(shown), "{arguments:?}: {text}");
+        let is_made_up = text.lines().any(|line| line.starts_with("node-z"));
+        assert!(!is_made_up, "{arguments:?}: {text}");
+    };
+    good(&["fleet", "list"]);
+    good(&["fleet", "list", "-o", "wide"]);
+    good(&["fleet", "reboot", "node-b", "--reason", "x"]);
+    site.good(&["lock", "pause", "--reason", evil]);
+    site.good(&["lock", "pause", "--reason", evil, "--group", "default"]);
+    good(&["lock", "status", "-o", "wide"]);
+    good(&["history"]);
+    good(&["lock", "resume", "--group", "default"]);
+    site.good(&["lock", "resume"]);
+    site.good(&["fleet", "reboot", "node-b", "--reason", evil]);
+    good(&["fleet", "list"]);
+    good(&["fleet", "reboot", "node-b", "--cancel"]);
+    let list = site.json(&["fleet", "list", "-o", "json"]);
+    assert_eq!(
+        list["nodes"][1]["activity"], evil,
+        "programs get it as it is"
+    );
 }

@@ -109,7 +109,8 @@ fn a_group_that_nobody_claimed_a_slot_of_yet_has_the_configurations_slots() {
     let site = Site::new();
     site.write(vec![Node::new("node-a", "a").report(1000, true)]);
     assert_eq!(site.good(&["lock", "status"]), "Available: 1\nMax: 1\n");
-    assert_eq!(site.good(&["lock", "status", "--all-groups"]), "");
+    let none = "no group yet: the first claim of one of its nodes makes it\n";
+    assert_eq!(site.good(&["lock", "status", "--all-groups"]), none);
     assert_eq!(site.good(&["lock", "set-max", "3"]), "Old: 1\nNew: 3\n");
     assert_eq!(site.good(&["lock", "status"]), "Available: 3\nMax: 3\n");
 }
@@ -295,4 +296,18 @@ fn a_pause_with_an_end_lifts_by_itself() {
     assert_eq!(site.good(&["lock", "resume"]), "nothing was paused\n");
     let told = site.good(&["history"]);
     assert!(told.contains("pause-fleet"), "{told}");
+}
+
+#[test]
+fn a_fleet_without_groups_is_said_to_have_none() {
+    let site = Site::new();
+    site.write(vec![Node::new("node-a", "a").live()]);
+    let none = "no group yet: the first claim of one of its nodes makes it\n";
+    assert_eq!(site.good(&["lock", "status", "--all-groups"]), none);
+    assert_eq!(
+        site.good(&["lock", "status", "--all-groups", "-o", "wide"]),
+        none
+    );
+    let status = site.json(&["lock", "status", "--all-groups", "-o", "json"]);
+    assert_eq!(status["groups"], json!([]));
 }

@@ -3,8 +3,9 @@
 use super::{health, listed, remarks};
 use crate::commands::operator::{commit, confirm};
 use crate::commands::table::seconds;
-use crate::console::print_then;
+use crate::console::print_text;
 use crate::exit::ExitCode;
+use crate::plain::plain;
 use anyhow::{Result, bail};
 use reboot_core::fleet::{Fleet, NodeEntry};
 use reboot_core::id::NodeName;
@@ -46,7 +47,7 @@ pub(super) async fn forget(
     confirm(
         &format!(
             "{node}: {state}, last report: {last}, {}",
-            remarks(entry, &owed)
+            plain(&remarks(entry, &owed))
         ),
         &question(&node, entry, &owed),
         is_sure,
@@ -59,7 +60,7 @@ pub(super) async fn forget(
     if !owed.is_empty() {
         text.push_str(&format!("undo by hand, if it returns: {}\n", listed(&owed)));
     }
-    Ok(print_then(text.as_bytes(), ExitCode::Success))
+    Ok(print_text(&text, ExitCode::Success))
 }
 
 fn question(node: &NodeName, entry: Option<&NodeEntry>, owed: &Undo) -> String {

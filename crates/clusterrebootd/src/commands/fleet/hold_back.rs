@@ -2,7 +2,7 @@
 
 use crate::commands::operator::{commit, commit_stop, end_timer, now, request_id, stop, who};
 use crate::config::Settings;
-use crate::console::print_then;
+use crate::console::print_text;
 use crate::exit::ExitCode;
 use anyhow::{Result, bail};
 use reboot_core::fleet::Fleet;
@@ -59,7 +59,7 @@ pub(super) async fn hold_back(
         "holds {node} of group {group} back; `clusterrebootd fleet let-go {node}` lets it \
          go{until}{down}{unknown}\n"
     );
-    Ok(print_then(text.as_bytes(), ExitCode::Success))
+    Ok(print_text(&text, ExitCode::Success))
 }
 
 /// In whichever group it is held back.
@@ -86,7 +86,7 @@ pub(super) async fn let_go(
         lines.push(format!("{node} was not held back"));
     }
     let text = lines.join("\n") + "\n";
-    Ok(print_then(text.as_bytes(), ExitCode::Success))
+    Ok(print_text(&text, ExitCode::Success))
 }
 
 /// Whether anything but this command ever named the node.

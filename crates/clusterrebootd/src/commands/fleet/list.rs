@@ -2,13 +2,13 @@
 
 use super::{health, remarks};
 use crate::cli::FleetFormat;
-use crate::commands::operator::{max_warnings, said, said_of};
+use crate::commands::operator::{in_words, max_warnings, said, said_of};
 use crate::commands::paint::{Paint, Tone};
 use crate::commands::table::{seconds, table};
 use crate::config::Settings;
 use crate::console::{complain, print_json, print_then};
 use crate::exit::ExitCode;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use reboot_core::fleet::{Fleet, NodeEntry};
 use reboot_core::group::Hold;
 use reboot_core::id::{GroupName, NodeName};
@@ -82,7 +82,7 @@ async fn returns(store: &dyn Store, fleet: &Fleet) -> Result<BTreeMap<NodeName, 
     let mut returns: BTreeMap<NodeName, String> = BTreeMap::new();
     for group in fleet.groups.keys() {
         let history = store.history(group, HISTORY_MAX).await;
-        for entry in history.map_err(|trouble| anyhow!("{trouble}"))? {
+        for entry in history.map_err(in_words)? {
             if let ("return", Some(node)) = (entry.event.as_str(), entry.node) {
                 returns.insert(node, entry.at);
             }

@@ -2,8 +2,9 @@
 
 use super::remarks;
 use crate::commands::operator::{commit, look, now, who};
-use crate::console::print_then;
+use crate::console::print_text;
 use crate::exit::ExitCode;
+use crate::plain::plain;
 use anyhow::{Result, bail};
 use jiff::Timestamp;
 use reboot_core::fleet::Fleet;
@@ -43,7 +44,7 @@ pub(super) async fn order(
          fleet reboot {node} --cancel` takes it back\n{}",
         obstacles(fleet, &node)
     );
-    Ok(print_then(text.as_bytes(), ExitCode::Success))
+    Ok(print_text(&text, ExitCode::Success))
 }
 
 /// Takes the order back that stands.
@@ -51,7 +52,7 @@ pub(super) async fn cancel(store: &dyn Store, fleet: &Fleet, node: &str) -> Resu
     let node = NodeName::new(node)?;
     let Some(order) = fleet.orders.get(&node) else {
         let text = format!("nothing was ordered of {node}\n");
-        return Ok(print_then(text.as_bytes(), ExitCode::Success));
+        return Ok(print_text(&text, ExitCode::Success));
     };
     let group = fleet.nodes.get(&node).map(|entry| &entry.record.group);
     let end = Write::EndOrder {
@@ -66,7 +67,7 @@ pub(super) async fn cancel(store: &dyn Store, fleet: &Fleet, node: &str) -> Resu
     if let Some(newer) = fleet.orders.get(&node) {
         bail!(
             "{node} was asked anew meanwhile: {}; take that back too if you mean it",
-            newer.words()
+            plain(&newer.words())
         );
     }
     let late = match is_going_down(&fleet, &node) {
@@ -75,9 +76,9 @@ pub(super) async fn cancel(store: &dyn Store, fleet: &Fleet, node: &str) -> Resu
     };
     let text = format!(
         "{node} is no longer to reboot; it was {}\n{late}",
-        order.words()
+        plain(&order.words())
     );
-    Ok(print_then(text.as_bytes(), ExitCode::Success))
+    Ok(print_text(&text, ExitCode::Success))
 }
 
 /// What an operator should know who waits for the reboot.
@@ -106,7 +107,7 @@ fn obstacles(fleet: &Fleet, node: &NodeName) -> String {
         }
         _ => {}
     }
-    lines.into_iter().map(|line| line + "\n").collect()
+    lines.iter().map(|line| plain(line) + "\n").collect()
 }
 
 fn is_going_down(fleet: &Fleet, node: &NodeName) -> bool {

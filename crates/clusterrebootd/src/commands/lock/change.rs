@@ -3,8 +3,9 @@
 use super::{Desk, commit, look, who};
 use crate::commands::operator::known_group;
 use crate::commands::operator::{commit_stop, end_timer, now, stop};
-use crate::console::print_then;
+use crate::console::print_text;
 use crate::exit::ExitCode;
+use crate::plain::plain;
 use anyhow::{Result, bail};
 use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Reply};
@@ -17,8 +18,8 @@ impl Desk<'_> {
     pub(super) async fn set_max(&self, max: u32) -> Result<ExitCode> {
         let action = Action::SetMax { max, by: who() };
         match self.ask(self.group(), action).await? {
-            Reply::MaxChanged { old, new } => Ok(print_then(
-                format!("Old: {old}\nNew: {new}\n").as_bytes(),
+            Reply::MaxChanged { old, new } => Ok(print_text(
+                &format!("Old: {old}\nNew: {new}\n"),
                 ExitCode::Success,
             )),
             _ => bail!("the store answered something else"),
@@ -49,7 +50,7 @@ impl Desk<'_> {
             "paused {what}; `{} resume{option}` lets it go on{until}\n",
             self.called.lock()
         );
-        Ok(print_then(text.as_bytes(), ExitCode::Success))
+        Ok(print_text(&text, ExitCode::Success))
     }
 
     /// Ends the pause of the fleet and of every group, or of the one group that is named.
@@ -77,7 +78,7 @@ impl Desk<'_> {
         }
         lines.extend(self.still_stopped(&fleet));
         let text = lines.join("\n") + "\n";
-        Ok(print_then(text.as_bytes(), ExitCode::Success))
+        Ok(print_text(&text, ExitCode::Success))
     }
 
     /// What keeps nodes from going on all the same.
@@ -85,9 +86,9 @@ impl Desk<'_> {
         let (chosen, lock) = (self.chosen, self.called.lock());
         let mut lines = Vec::new();
         if let (Some(_), Some(pause)) = (chosen, &fleet.pause) {
+            let why = plain(&format!("{} ({})", pause.by, pause.reason));
             lines.push(format!(
-                "the fleet is still paused by {} ({}): `{lock} resume`",
-                pause.by, pause.reason
+                "the fleet is still paused by {why}: `{lock} resume`"
             ));
         }
         for (name, entry) in &fleet.groups {

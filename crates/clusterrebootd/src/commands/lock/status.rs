@@ -7,12 +7,16 @@ use crate::commands::paint::{Paint, Tone};
 use crate::commands::table::{seconds, table};
 use crate::console::{complain, print_then};
 use crate::exit::ExitCode;
+use crate::plain::plain;
 use anyhow::Result;
 use reboot_core::fleet::{Fleet, GroupEntry};
 use reboot_core::group::Hold;
 use reboot_core::id::GroupName;
 use reboot_core::line::{Line, Ticket};
 use serde_json::{Value, json};
+
+/// Where nobody has asked for a slot yet.
+const NO_GROUPS: &str = "no group yet: the first claim of one of its nodes makes it\n";
 
 /// What is to be shown, and how.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +98,9 @@ fn head(entry: &GroupEntry) -> String {
 // === as the old command did ===
 
 fn as_texts(fleet: &Fleet, are_named: bool) -> String {
+    if fleet.groups.is_empty() {
+        return NO_GROUPS.to_owned();
+    }
     let text = |(name, entry): (&GroupName, &GroupEntry)| match are_named {
         true => format!("Group: {name}\n{}", as_text(entry)),
         false => as_text(entry),
@@ -107,7 +114,7 @@ fn as_text(entry: &GroupEntry) -> String {
     let mut text = head(entry);
     let holders = entry.group.holds.iter().map(|it| it.machine_id.to_string());
     let foreign = entry.foreign.iter().map(ToString::to_string);
-    let all: Vec<String> = holders.chain(foreign).collect();
+    let all: Vec<String> = holders.chain(foreign).map(|name| plain(&name)).collect();
     if !all.is_empty() {
         text.push_str(&format!("\nMACHINE ID\n{}\n", all.join("\n")));
     }
@@ -125,7 +132,8 @@ impl Desk<'_> {
         });
         let groups = fleet.groups.iter();
         let groups = groups.map(|(name, entry)| self.as_tables(paint, name, entry));
-        let parts: Vec<String> = pause.into_iter().chain(groups).collect();
+        let none = fleet.groups.is_empty().then(|| NO_GROUPS.to_owned());
+        let parts: Vec<String> = pause.into_iter().chain(groups).chain(none).collect();
         parts.join("\n")
     }
 
@@ -143,13 +151,15 @@ impl Desk<'_> {
             let left_secs = cooldown.remaining_ms.div_ceil(1000);
             let node = &cooldown.node;
             text.push_str(&format!(
-                "Cooldown: {left_secs} s left, started by {node}\n"
+                "Cooldown: {left_secs} s left, started by {}\n",
+                plain(node.as_str())
             ));
         }
         if !entry.group.holds.is_empty() {
             text.push_str(&format!("\n{}", holders(paint, entry)));
         }
         for name in &entry.foreign {
+            let name = plain(name.as_str());
             text.push_str(&format!("\nA slot is taken by another program: {name}\n"));
         }
         if !entry.line.tickets().is_empty() {

@@ -4,7 +4,7 @@ use super::{Desk, look, who};
 use crate::called::Called;
 use crate::commands::operator::confirm;
 use crate::commands::table::seconds;
-use crate::console::{print_then, tell};
+use crate::console::{print_text, tell};
 use crate::exit::ExitCode;
 use anyhow::{Result, bail};
 use nix::unistd::Uid;
@@ -49,7 +49,7 @@ impl Desk<'_> {
         match self.called {
             Called::Clusterrebootd => {
                 let report = format!("{report}\n");
-                Ok(print_then(report.as_bytes(), ExitCode::Success))
+                Ok(print_text(&report, ExitCode::Success))
             }
             // The old command said nothing on stdout.
             Called::Rebootlockctl => {

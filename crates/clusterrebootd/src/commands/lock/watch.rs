@@ -4,9 +4,10 @@
 use super::Desk;
 use super::status::{Shown, View};
 use crate::cli::LockFormat;
+use crate::commands::operator::in_words;
 use crate::console::{complain, print_while_read};
 use crate::exit::ExitCode;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use reboot_store::Interest;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -67,7 +68,7 @@ impl Desk<'_> {
     async fn next(&self, view: View, shown: &Shown) -> Result<Shown> {
         tokio::select! {
             changed = self.store.changed(&Interest::Everything, shown.revision) => {
-                changed.map_err(|trouble| anyhow!("{trouble}"))?;
+                changed.map_err(in_words)?;
             }
             () = sleep(NET) => {}
         }

@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::console::print_then;
 use crate::daemon;
 use crate::exit::ExitCode;
+use crate::plain::plain_lines;
 use anyhow::{Context, Result, anyhow};
 use jiff::tz::TimeZone;
 use question::Asked;
@@ -43,7 +44,7 @@ pub(super) fn run(args: &PlanArgs) -> ExitCode {
         let asked = daemon::block_on(question::ask(settings, args))?;
         let shown = solve(settings, asked)?;
         let text = match args.output {
-            PlanFormat::Table => text::table(&shown),
+            PlanFormat::Table => plain_lines(&text::table(&shown)),
             PlanFormat::Json => format!("{:#}\n", text::json(&shown)),
             PlanFormat::Svg => picture::draw(&shown),
         };

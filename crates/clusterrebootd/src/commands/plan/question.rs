@@ -3,10 +3,11 @@
 use super::durations::{Known, overruled};
 use super::words::listed;
 use crate::cli::PlanArgs;
+use crate::commands::operator::in_words;
 use crate::commands::operator::{look, open};
 use crate::config::Settings;
 use crate::daemon;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use reboot_core::agent::{self, Mode};
 use reboot_core::boot::BootIdentity;
@@ -117,7 +118,7 @@ async fn read(settings: &Settings, rules: &agent::Settings) -> Result<Option<Tol
     let mut durations = Known::default();
     for group in fleet.groups.keys() {
         let history = store.history(group, HISTORY_MAX).await;
-        durations.learn(&history.map_err(|trouble| anyhow!("{trouble}"))?, rules);
+        durations.learn(&history.map_err(in_words)?, rules);
     }
     Ok(Some(Told { fleet, durations }))
 }

@@ -3,6 +3,7 @@
 use super::Shown;
 use super::words::{between, count, duration, listed, moment, short};
 use crate::commands::table::table as lined_up;
+use crate::plain::plain;
 use jiff::Timestamp;
 use reboot_sim::plan::{Lane, Plan, Span, Wait, What};
 use serde_json::{Value, json};
@@ -43,11 +44,12 @@ pub(super) fn table(shown: &Shown) -> String {
         text.push_str("\nwhat blocks:\n");
     }
     for (reason, nodes) in reasons {
-        text.push_str(&format!("  {}: {reason}\n", listed(&nodes, NAMED_MAX)));
+        let line = format!("  {}: {reason}", listed(&nodes, NAMED_MAX));
+        text.push_str(&(plain(&line) + "\n"));
     }
     text.push_str("\nassumed:\n");
     for assumption in &shown.assumptions {
-        text.push_str(&format!("  {assumption}\n"));
+        text.push_str(&format!("  {}\n", plain(assumption)));
     }
     text
 }
