@@ -2,6 +2,7 @@
 
 use crate::desk::Desk;
 use crate::doors::CertificateName;
+use crate::health;
 use crate::kind::Refused;
 use crate::limits::Rates;
 use crate::parking::{Parked, Parking, Rewound, Space};
@@ -147,7 +148,7 @@ impl Connection {
         let (mut router, desk) = (self.router.clone(), self.desk.clone());
         let counted = match given.is_some() {
             true => Ok(()), // it was counted when it came
-            false => self.count(),
+            false => self.count(request.uri().path()),
         };
         let extensions = request.extensions_mut();
         extensions.insert(self.peer.clone());
@@ -167,8 +168,12 @@ impl Connection {
         }
     }
 
-    fn count(&self) -> Result<(), Refused> {
-        let rate = self.desk.settings().limits.requests_per_second;
+    fn count(&self, path: &str) -> Result<(), Refused> {
+        let settings = self.desk.settings();
+        if health::is_asked(settings.base_path.as_str(), path) {
+            return Ok(());
+        }
+        let rate = settings.limits.requests_per_second;
         self.rates.count(self.peer.address.ip(), rate)
     }
 }

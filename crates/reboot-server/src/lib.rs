@@ -39,6 +39,7 @@ pub mod wire;
 
 pub use client::Client;
 pub use kind::{KINDS, Kind, Refused};
+pub use metrics::{TYPE as METRICS_TYPE, page as metrics_page};
 pub use origin::Names;
 pub use peer::Peer;
 pub use router::{router, router_behind};

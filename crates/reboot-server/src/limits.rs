@@ -1,9 +1,9 @@
-//! How many requests a second one address may make.
+//! How many requests a second one address may make, and how many connections it may have.
 
 use crate::kind::{Kind, Refused};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// So many addresses are known at once; when there are more, those that are quiet are forgotten.
@@ -19,6 +19,49 @@ pub(crate) struct Rates(Mutex<HashMap<IpAddr, Bucket>>);
 struct Bucket {
     left: f64,
     at: Instant,
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd(Mutex<HashMap<IpAddr, usize>>);
+
+/// One connection among those of its address, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    crowd: Arc<Crowd>,
+    network: IpAddr,
+}
+
+// === impl Crowd ===
+
+impl Crowd {
+    /// Lets a connection in; none when its address has so many already, 0 is without limit.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Guest> {
+        let network = network(address);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(network).or_default();
+        if max > 0 && *count >= max {
+            return None;
+        }
+        *count += 1;
+        let crowd = self.clone();
+        Some(Guest { crowd, network })
+    }
+}
+
+// === impl Guest ===
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let all = &self.crowd.0;
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.network);
+            }
+        }
+    }
 }
 
 // === impl Rates ===
@@ -115,6 +158,24 @@ mod tests {
         rates.count_at(now, address("::ffff:192.0.2.1"), 1).unwrap();
         rates.count_at(now, address("192.0.2.1"), 1).unwrap();
         rates.count_at(now, address("192.0.2.1"), 1).unwrap_err();
+    }
+
+    #[test]
+    fn an_address_has_so_many_connections_and_no_more() {
+        let crowd = Arc::new(Crowd::default());
+        let (one, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        let first = crowd.enter(one, 2).unwrap();
+        let second = crowd.enter(one, 2).unwrap();
+        assert!(crowd.enter(one, 2).is_none());
+        let third = crowd.enter(other, 2).unwrap();
+        let fourth = crowd.enter(one, 0).unwrap();
+        drop((first, fourth));
+        let first = crowd.enter(one, 2).unwrap();
+        drop((first, second, third));
+        assert!(
+            crowd.0.lock().unwrap().is_empty(),
+            "nobody is kept for ever"
+        );
     }
 
     #[test]

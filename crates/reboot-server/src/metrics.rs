@@ -1,12 +1,16 @@
 //! Metrics for Prometheus, in its text format 0.0.4, which lets a counter have any name: those
 //! of the original fleetlock stay as they were, without `_total`.
 
+mod groups;
+
 use crate::desk::{Desk, Waiting, WatchedFile};
 use crate::kind::{KINDS, Kind};
 use crate::news::News;
+use crate::settings::ServerSettings;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use groups::{Label, Labels, OTHERS};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use reboot_core::fleet::{Fleet, GroupEntry};
@@ -20,12 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What is served.
-const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// So many groups have counters of their own; further ones share those of [`OTHERS`].
-const GROUPS_MAX: usize = 1_000;
-/// Not a group's name: parentheses are not allowed in one.
-const OTHERS: &str = "(others)";
+/// The content type of what is served.
+pub const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Upper bounds of the latencies, in seconds; waits for a slot are in there.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0, 600.0];
 /// Every phase that a hold can be in.
@@ -52,7 +52,19 @@ pub(crate) struct Figures {
     locks: Latency,
     unlocks: Latency,
     rejections: [AtomicU64; REJECTIONS.len()],
-    groups: Mutex<BTreeMap<String, Counted>>,
+    labels: Labels,
+    groups: Mutex<BTreeMap<Label, Counted>>,
+    connections: Connections,
+}
+
+/// What became of connections.
+#[derive(Debug, Default)]
+struct Connections {
+    open: AtomicU64,
+    /// Closed at once, as their address had too many.
+    refused: AtomicU64,
+    /// Left where they were, as none could be taken.
+    failed: AtomicU64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -73,8 +85,18 @@ struct Latency {
 type Groups<'a> = BTreeMap<&'a GroupName, Cow<'a, GroupEntry>>;
 
 /// Text in the making.
-#[derive(Default)]
-struct Page(String);
+struct Page<'a> {
+    text: String,
+    settings: &'a ServerSettings,
+    labels: &'a Labels,
+}
+
+/// What the figures of groups that share a label come to.
+#[derive(Clone, Copy)]
+enum Together {
+    Sum,
+    Greatest,
+}
 
 /// `/metrics`.
 pub(crate) fn routes() -> Router<Arc<Desk>> {
@@ -85,14 +107,20 @@ async fn metrics(State(desk): State<Arc<Desk>>) -> ([(http::HeaderName, &'static
     ([(CONTENT_TYPE, TYPE)], page(&desk))
 }
 
-fn page(desk: &Desk) -> String {
-    let mut page = Page::default();
+/// What is measured at a desk.
+pub fn page(desk: &Desk) -> String {
+    let settings = desk.settings();
+    let mut page = Page {
+        text: String::new(),
+        settings: &settings,
+        labels: &desk.figures().labels,
+    };
     let newest = desk.view().newest();
     let help = "1 while the store can be used, 0 while not";
-    let up = [(String::new(), f64::from(u8::from(newest.is_ok())))];
+    let is_up = newest.is_ok() && desk.view().failed_write().is_none();
+    let up = [(String::new(), f64::from(u8::from(is_up)))];
     page.family("clusterrebootd_server_store_up", "gauge", help, up);
     if let Ok(sight) = newest {
-        let settings = desk.settings();
         let groups = settings.groups_of(&sight.fleet);
         page.groups(&groups, &sight.fleet);
         page.holds(&groups);
@@ -102,29 +130,32 @@ fn page(desk: &Desk) -> String {
     page.waiting(&desk.waiting());
     page.files(desk);
     desk.figures().write(&mut page);
-    page.0 + &desk.observed()
+    page.text + &desk.observed()
 }
 
 // === impl Figures ===
 
 impl Figures {
-    /// Takes note.
-    pub(crate) fn told(&self, news: &News<'_>) {
+    /// Takes note, at a server that is told this.
+    pub(crate) fn told(&self, news: &News<'_>, settings: &ServerSettings) {
+        let count = |group: &GroupName, change: &dyn Fn(&mut Counted)| {
+            self.count(self.labels.of(group, settings), change);
+        };
         match news {
-            News::Admitted { wish, .. } => self.count(&wish.group, |it| it.grants += 1),
+            News::Admitted { wish, .. } => count(&wish.group, &|it| it.grants += 1),
             News::NotAdmitted { wish, refused } => {
                 let refuse = |it: &mut Counted| *it.refusals.entry(refused.kind).or_default() += 1;
                 match refused.kind {
                     // Anybody can make up names.
-                    Kind::UnknownGroup => self.count_as(OTHERS, refuse),
-                    _ => self.count(&wish.group, refuse),
+                    Kind::UnknownGroup => self.count(OTHERS.into(), refuse),
+                    _ => count(&wish.group, &refuse),
                 }
             }
             News::Steady {
                 group,
                 released: Ok(true),
                 ..
-            } => self.count(group, |it| it.releases += 1),
+            } => count(group, &|it| it.releases += 1),
             News::Steady { .. } | News::MaxChanged { .. } | News::Warning { .. } => {}
             News::FileRefused(_) | News::FileTaken(_) => {}
         }
@@ -147,21 +178,32 @@ impl Figures {
         self.unlocks.observe(time);
     }
 
-    fn count(&self, group: &GroupName, change: impl FnOnce(&mut Counted)) {
-        self.count_as(group.as_str(), change);
-    }
-
-    fn count_as(&self, name: &str, change: impl FnOnce(&mut Counted)) {
+    fn count(&self, label: Label, change: impl FnOnce(&mut Counted)) {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counted) = groups.get_mut(name) {
-            return change(counted);
-        }
-        let is_room = groups.len() < GROUPS_MAX;
-        let name = if is_room { name } else { OTHERS };
-        change(groups.entry(name.to_owned()).or_default());
+        change(groups.entry(label).or_default());
     }
 
-    fn write(&self, page: &mut Page) {
+    /// A connection was taken.
+    pub(crate) fn connected(&self) {
+        self.connections.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One that was taken has ended.
+    pub(crate) fn disconnected(&self) {
+        self.connections.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// One was closed at once, as its address had too many.
+    pub(crate) fn refused_connection(&self) {
+        self.connections.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// None could be taken.
+    pub(crate) fn failed_to_accept(&self) {
+        self.connections.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn write(&self, page: &mut Page<'_>) {
         let requests = |latency: &Latency| [(String::new(), latency.count() as f64)];
         let (name, help) = ("fleetlock_lock_request_count", "Number of lock requests");
         page.family(name, "counter", help, requests(&self.locks));
@@ -172,7 +214,7 @@ impl Figures {
         page.family(name, "counter", help, requests(&self.unlocks));
         let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let each = |figure: fn(&Counted) -> u64| {
-            let one = move |(name, it): (&String, &Counted)| (group_label(name), figure(it) as f64);
+            let one = move |(name, it): (&Label, &Counted)| (group_label(name), figure(it) as f64);
             groups.iter().map(one)
         };
         let (name, help) = (
@@ -197,10 +239,11 @@ impl Figures {
         );
         page.family(name, "counter", help, refusals);
         self.write_rejections(page);
+        self.write_connections(page);
         page.latencies(&[("lock", &self.locks), ("unlock", &self.unlocks)]);
     }
 
-    fn write_rejections(&self, page: &mut Page) {
+    fn write_rejections(&self, page: &mut Page<'_>) {
         let rejections = REJECTIONS.iter().zip(&self.rejections);
         let rejections = rejections.map(|(status, count)| {
             let labels = format!("{{status=\"{}\"}}", status.as_u16());
@@ -209,6 +252,39 @@ impl Figures {
         let name = "clusterrebootd_server_rejections_total";
         let help = "Requests turned away or failed, by status, whatever was asked";
         page.family(name, "counter", help, rejections);
+    }
+}
+
+impl Figures {
+    fn write_connections(&self, page: &mut Page<'_>) {
+        let Connections {
+            open,
+            refused,
+            failed,
+        } = &self.connections;
+        for (name, kind, help, count) in [
+            (
+                "clusterrebootd_server_connections",
+                "gauge",
+                "Connections that are open",
+                open,
+            ),
+            (
+                "clusterrebootd_server_connections_refused_total",
+                "counter",
+                "Connections closed at once, as their address had too many",
+                refused,
+            ),
+            (
+                "clusterrebootd_server_accept_failures_total",
+                "counter",
+                "Tries to take a connection that failed, for want of file descriptors most likely",
+                failed,
+            ),
+        ] {
+            let count = count.load(Ordering::Relaxed) as f64;
+            page.family(name, kind, help, [(String::new(), count)]);
+        }
     }
 }
 
@@ -232,14 +308,14 @@ impl Latency {
 
 // === impl Page ===
 
-impl Page {
+impl Page<'_> {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing into a text cannot fail.
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
     fn line(&mut self, name: &str, labels: &str, value: f64) {
-        let _ = writeln!(self.0, "{name}{labels} {value}");
+        let _ = writeln!(self.text, "{name}{labels} {value}");
     }
 
     fn family(
@@ -255,39 +331,61 @@ impl Page {
         }
     }
 
-    fn groups(&mut self, groups: &Groups<'_>, fleet: &Fleet) {
-        let each = |figure: &dyn Fn(&GroupEntry) -> f64| {
-            let one = |(name, entry): (&&GroupName, &Cow<'_, GroupEntry>)| {
-                (group_label(name.as_str()), figure(entry))
+    /// A figure of each group, with the labels that stand behind the group's; those of groups that
+    /// share a label come to one.
+    fn of_groups<'g>(
+        &mut self,
+        (name, help): (&str, &str),
+        together: Together,
+        values: impl IntoIterator<Item = (&'g GroupName, String, f64)>,
+    ) {
+        let mut all: BTreeMap<(Label, String), f64> = BTreeMap::new();
+        for (group, rest, value) in values {
+            let key = (self.labels.of(group, self.settings), rest);
+            let sum = all.entry(key).or_default();
+            *sum = match together {
+                Together::Sum => *sum + value,
+                Together::Greatest => sum.max(value),
             };
-            groups.iter().map(one).collect::<Vec<(String, f64)>>()
-        };
+        }
+        let line = |((group, rest), value)| (format!("{{group=\"{group}\"{rest}}}"), value);
+        self.family(name, "gauge", help, all.into_iter().map(line));
+    }
+
+    fn groups(&mut self, groups: &Groups<'_>, fleet: &Fleet) {
         let held = |is: bool| f64::from(u8::from(is));
+        let mut each = |name_and_help, together, figure: &dyn Fn(&GroupEntry) -> f64| {
+            let all = groups.iter();
+            let all = all.map(|(name, entry)| (*name, String::new(), figure(entry)));
+            self.of_groups(name_and_help, together, all);
+        };
         let (name, help) = (
             "fleetlock_lock_state",
             "State of the fleetlock lease (0 unlocked, 1 locked)",
         );
-        let state = each(&|it| held(!it.group.holds.is_empty()));
-        self.family(name, "gauge", help, state);
+        let is_locked = |it: &GroupEntry| held(!it.group.holds.is_empty());
+        each((name, help), Together::Greatest, &is_locked);
         let (name, help) = (
             "fleetlock_lock_transition_count",
             "Number of fleetlock lease transitions",
         );
-        self.family(name, "gauge", help, each(&|it| it.group.generation as f64));
+        each((name, help), Together::Sum, &|it| {
+            it.group.generation as f64
+        });
         let (name, help) = ("clusterrebootd_server_overdue", "Holds past their deadline");
-        let overdue = each(&|it| {
+        let overdue = |it: &GroupEntry| {
             let holds = it.group.holds.iter();
             holds.filter(|hold| it.is_overdue(hold)).count() as f64
-        });
-        self.family(name, "gauge", help, overdue);
+        };
+        each((name, help), Together::Sum, &overdue);
         let is_paused = |it: &GroupEntry| held(fleet.pause.is_some() || it.group.pause.is_some());
         let (name, help) = (
             "clusterrebootd_server_paused",
             "1 while the group or the fleet is paused",
         );
-        self.family(name, "gauge", help, each(&is_paused));
+        each((name, help), Together::Greatest, &is_paused);
         let (name, help) = ("clusterrebootd_server_slots", "Slots of a group");
-        self.family(name, "gauge", help, each(&|it| f64::from(it.group.max)));
+        each((name, help), Together::Sum, &|it| f64::from(it.group.max));
     }
 
     fn holds(&mut self, groups: &Groups<'_>) {
@@ -295,22 +393,21 @@ impl Page {
             PHASES.iter().map(move |phase| {
                 let holds = entry.group.holds.iter();
                 let count = holds.filter(|hold| hold.phase == *phase).count();
-                let labels = format!("{{group=\"{name}\",phase=\"{phase}\"}}");
-                (labels, count as f64)
+                (*name, format!(",phase=\"{phase}\""), count as f64)
             })
         });
         let (name, help) = ("clusterrebootd_server_holds", "Holds of a group, by phase");
-        self.family(name, "gauge", help, holds);
+        self.of_groups((name, help), Together::Sum, holds);
     }
 
     fn tickets(&mut self, groups: &Groups<'_>) {
-        let one = |(name, entry): (&&GroupName, &Cow<'_, GroupEntry>)| {
+        let all = groups.iter().map(|(name, entry)| {
             let count = entry.line.tickets().len();
-            (group_label(name.as_str()), count as f64)
-        };
+            (*name, String::new(), count as f64)
+        });
         let name = "clusterrebootd_server_tickets";
         let help = "Daemons that wait in the line of a group";
-        self.family(name, "gauge", help, groups.iter().map(one));
+        self.of_groups((name, help), Together::Sum, all);
     }
 
     /// Nodes with a record of their own, by how they count for the others.
@@ -322,28 +419,30 @@ impl Page {
         }
         let all = counts.iter().flat_map(|(group, counts)| {
             STANDINGS.iter().zip(counts).map(move |(standing, count)| {
-                let labels = format!("{{group=\"{group}\",standing=\"{standing}\"}}");
-                (labels, f64::from(*count))
+                let rest = format!(",standing=\"{standing}\"");
+                (*group, rest, f64::from(*count))
             })
         });
         let name = "clusterrebootd_server_nodes";
         let help = "Nodes with a daemon, by how they count for the others";
-        self.family(name, "gauge", help, all);
+        self.of_groups((name, help), Together::Sum, all);
     }
 
     fn waiting(&mut self, waiting: &[Waiting]) {
-        let each = |figure: fn(&Waiting) -> f64| {
-            let one = move |it: &Waiting| (group_label(it.group.as_str()), figure(it));
-            waiting.iter().map(one)
-        };
         let (name, help) = (
             "clusterrebootd_server_waiting",
             "Requests that wait for a slot",
         );
-        self.family(name, "gauge", help, each(|it| it.count as f64));
+        let counts = waiting
+            .iter()
+            .map(|it| (&it.group, String::new(), it.count as f64));
+        self.of_groups((name, help), Together::Sum, counts);
         let name = "clusterrebootd_server_longest_wait_seconds";
         let help = "For how long the first of them has waited";
-        self.family(name, "gauge", help, each(|it| it.longest.as_secs_f64()));
+        let waits = waiting
+            .iter()
+            .map(|it| (&it.group, String::new(), it.longest.as_secs_f64()));
+        self.of_groups((name, help), Together::Greatest, waits);
     }
 
     fn files(&mut self, desk: &Desk) {

@@ -4,23 +4,24 @@ use crate::audit::{Audit, NoAudit};
 use crate::connection::Connection;
 use crate::desk::Desk;
 use crate::doors::Doors;
-use crate::limits::Rates;
+use crate::limits::{Crowd, Guest, Rates};
 use crate::origin::Names;
-use crate::peer::Peer;
+use crate::peer::{Link, Peer};
 use crate::router::router_behind;
 use crate::tls::Acceptor;
 use axum::Router;
+use nix::errno::Errno;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// A pause after a failed accept (no file descriptors left, for one), so as not to spin.
+/// A pause when no connection can be taken (no file descriptors left, for one), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the server is to end.
 const END_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +33,24 @@ pub struct Server {
     doors: Arc<Doors>,
     audit: Arc<dyn Audit>,
     tls: Option<Arc<Acceptor>>,
+}
+
+/// What each connection gets.
+struct House<'a> {
+    desk: &'a Arc<Desk>,
+    router: Router,
+    ending: &'a watch::Sender<bool>,
+    rates: Arc<Rates>,
+    crowd: Arc<Crowd>,
+    patience: Duration,
+    /// Whether the last try to take a connection failed, and was told.
+    is_starved: bool,
+}
+
+/// A connection that counts, until it is dropped.
+struct Counted {
+    desk: Arc<Desk>,
+    _guest: Guest,
 }
 
 // === impl Server ===
@@ -124,7 +143,15 @@ impl Server {
     ) {
         let limits = desk.settings().limits.clone();
         let room = Arc::new(Semaphore::new(limits.connections));
-        let rates = Arc::new(Rates::default());
+        let mut house = House {
+            desk,
+            router,
+            ending,
+            rates: Arc::default(),
+            crowd: Arc::default(),
+            patience: limits.patience,
+            is_starved: false,
+        };
         loop {
             let Ok(permit) = room.clone().acquire_owned().await else {
                 return;
@@ -133,26 +160,95 @@ impl Server {
                 accepted = self.listener.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
             };
-            let Ok((stream, address)) = accepted else {
-                sleep(ACCEPT_PAUSE).await;
-                continue;
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    house.failed_to_accept(&error).await;
+                    continue;
+                }
             };
-            let (peer, link) = Peer::of(stream, address, limits.patience);
-            let connection = Connection {
-                peer,
-                desk: desk.clone(),
-                rates: rates.clone(),
-                router: router.clone(),
-                certificate: None,
-                patience: limits.patience,
-                ending: ending.subscribe(),
-                space: Arc::default(),
+            house.is_starved = false;
+            let Some((connection, link, counted)) = house.receive(stream, address) else {
+                continue;
             };
             let tls = self.tls.clone();
             connections.spawn(async move {
                 connection.open(link, tls).await;
-                drop(permit);
+                drop((permit, counted));
             });
         }
+    }
+}
+
+// === impl House ===
+
+impl House<'_> {
+    /// A connection with all it needs; nothing when its address has too many.
+    fn receive(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Option<(Connection, Link, Counted)> {
+        let max = self.desk.settings().limits.connections_per_address;
+        let Some(guest) = self.crowd.enter(address.ip(), max) else {
+            self.desk.figures().refused_connection();
+            return None;
+        };
+        let counted = Counted::new(self.desk.clone(), guest);
+        let (peer, link) = Peer::of(stream, address, self.patience);
+        let connection = Connection {
+            peer,
+            desk: self.desk.clone(),
+            rates: self.rates.clone(),
+            router: self.router.clone(),
+            certificate: None,
+            patience: self.patience,
+            ending: self.ending.subscribe(),
+            space: Arc::default(),
+        };
+        Some((connection, link, counted))
+    }
+
+    /// A client that went away before it was taken is its own affair. Anything else is told, once
+    /// until a connection is taken again.
+    async fn failed_to_accept(&mut self, error: &io::Error) {
+        if is_of_the_client(error) {
+            return;
+        }
+        self.desk.figures().failed_to_accept();
+        if !self.is_starved {
+            self.is_starved = true;
+            self.desk.warn(&format!(
+                "no connection can be taken: {error}; clients wait until that is over: raise the \
+                 limit of open files (LimitNOFILE= in systemd), or lower limits.connections"
+            ));
+        }
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+fn is_of_the_client(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::ECONNABORTED | Errno::ECONNRESET | Errno::EINTR)
+    )
+}
+
+// === impl Counted ===
+
+impl Counted {
+    fn new(desk: Arc<Desk>, guest: Guest) -> Self {
+        desk.figures().connected();
+        Self {
+            desk,
+            _guest: guest,
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.desk.figures().disconnected();
     }
 }

@@ -40,6 +40,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Connections at once; more wait in the kernel's queue.
     pub connections: usize,
+    /// Connections that one address may have at once; 0 is without limit.
+    pub connections_per_address: usize,
     /// How long a client may take to send a request's head, and again its body; and how long
     /// it may leave an answer unread.
     pub patience: Duration,
@@ -103,6 +105,7 @@ impl Default for Limits {
             request_bytes: 64 * 1024,
             requests_per_second: 1_000,
             connections: 20_000,
+            connections_per_address: 10_000,
             patience: Duration::from_secs(30),
         }
     }

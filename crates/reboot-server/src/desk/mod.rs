@@ -197,8 +197,13 @@ impl Desk {
         self.observer.figures()
     }
 
+    /// Tells an operator what should be seen to.
+    pub(crate) fn warn(&self, text: &str) {
+        self.tell(&News::Warning { text });
+    }
+
     fn tell(&self, news: &News<'_>) {
-        self.figures.told(news);
+        self.figures.told(news, &self.settings());
         self.observer.told(news);
     }
 

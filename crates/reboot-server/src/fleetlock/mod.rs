@@ -18,7 +18,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use std::sync::Arc;
 
@@ -85,6 +85,11 @@ impl IntoResponse for Refused {
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             let headers = response.headers_mut();
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            // Within a second every address may ask at least once more.
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Why::leave(&mut response, &self);
         response

@@ -109,10 +109,19 @@ impl House {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fleet.db");
-        let store: Arc<dyn Store> =
-            Arc::new(EmbeddedStore::open(&path, Options::default()).unwrap());
+        let store = Arc::new(EmbeddedStore::open(&path, Options::default()).unwrap());
         let view = Arc::new(View::open(store.clone()).await);
         let desk = Arc::new(Desk::new(view, settings, observer));
+        Self::with(desk, (store, dir), doors, audit).await
+    }
+
+    /// One in front of a desk, whose store is in this directory.
+    pub(crate) async fn with(
+        desk: Arc<Desk>,
+        (store, dir): (Arc<dyn Store>, TempDir),
+        doors: Doors,
+        audit: Arc<dyn Audit>,
+    ) -> Self {
         let server = Server::bind("127.0.0.1:0").await.unwrap();
         let server = server.behind(doors, audit);
         let address = server.address();
@@ -219,6 +228,12 @@ impl Line {
             }
         };
         timeout(PATIENCE, read).await.expect("in time")
+    }
+
+    /// Lets go of what has arrived.
+    #[allow(dead_code)] // as above
+    pub(crate) fn forget(&mut self) {
+        self.read.clear();
     }
 
     /// The next answer; none when the server closes the connection instead.

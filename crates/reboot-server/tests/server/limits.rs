@@ -137,3 +137,50 @@ async fn every_answer_tells_browsers_that_it_is_no_page() {
     assert!(policy.contains("script-src 'self'"), "{policy}");
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
 }
+
+#[tokio::test]
+async fn an_address_with_too_many_connections_gets_no_more_until_one_ends() {
+    let mut settings = of_max(1);
+    settings.limits.connections_per_address = 2;
+    let house = House::open(settings).await;
+    let request = b"GET /metrics HTTP/1.1\r\nhost: s\r\n\r\n";
+    let (mut one, mut two) = (house.line().await, house.line().await);
+    assert_eq!(one.ask(request).await.status, 200);
+    assert_eq!(two.ask(request).await.status, 200);
+    assert_eq!(house.line().await.answer().await, None, "it is closed");
+    let text = two.ask(request).await.body;
+    for line in [
+        "clusterrebootd_server_connections 2\n",
+        "clusterrebootd_server_connections_refused_total 1\n",
+        "clusterrebootd_server_accept_failures_total 0\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    drop(one);
+    let again = async {
+        loop {
+            let mut line = house.line().await;
+            let _ = line.stream.write_all(request).await;
+            if let Some(answer) = line.answer().await {
+                return answer.status;
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, again).await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_flood_does_not_make_the_server_look_dead() {
+    let mut settings = of_max(1);
+    settings.limits.requests_per_second = 1;
+    let house = House::open(settings).await;
+    let mut refused = house.get("/metrics").await;
+    while refused.status != 429 {
+        refused = house.get("/metrics").await;
+    }
+    assert_eq!(refused.header("retry-after"), Some("1"), "{refused:?}");
+    for path in ["/healthz", "/-/healthy", "/readyz"].repeat(20) {
+        assert_eq!(house.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(house.get("/metrics").await.status, 429);
+}

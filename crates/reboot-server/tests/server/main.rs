@@ -7,6 +7,7 @@ mod files;
 #[path = "../page/fleet.rs"]
 mod fleet;
 mod fleetlock;
+mod full;
 mod kit;
 mod limits;
 mod lock_api;

@@ -163,3 +163,49 @@ async fn requests_sent_in_one_piece_are_answered_in_their_order() {
     let (ready, figures) = (text.find("ok\n"), text.find("fleetlock_lock_state"));
     assert!(ready.is_some() && ready < figures, "{text}");
 }
+
+#[tokio::test]
+async fn made_up_groups_end_up_together_and_leave_the_configuration_s_alone() {
+    let mut settings = of_max(1);
+    settings.open_groups = Some(reboot_server::settings::GroupRules::of_max(2));
+    let house = House::open(settings).await;
+    for number in 0..130 {
+        let text = super::kit::body("a", &format!("made-up-{number:03}"));
+        let request = super::kit::post("/v1/pre-reboot", super::kit::HEADER, text.as_bytes());
+        // It holds in the first of them, and each is made all the same.
+        assert!(matches!(house.ask(&request).await.status, 200 | 423));
+    }
+    for (id, status) in [("b", 200), ("c", 423)] {
+        assert_eq!(house.pre_reboot(id).await.status, status);
+    }
+    house.desk.view().fresh().await.unwrap();
+    let text = figures(&house).await;
+    let named = |family: &str| -> std::collections::BTreeSet<String> {
+        let start = format!("{family}{{group=\"");
+        let rest = text.lines().filter_map(|line| line.strip_prefix(&start));
+        rest.map(|rest| rest.split('"').next().unwrap().to_owned())
+            .collect()
+    };
+    for family in [
+        "fleetlock_lock_state",
+        "clusterrebootd_server_slots",
+        "clusterrebootd_server_holds",
+        "clusterrebootd_server_tickets",
+        "clusterrebootd_server_grants_total",
+        "clusterrebootd_server_refusals_total",
+    ] {
+        let groups = named(family);
+        assert!(groups.len() <= 102, "{family}: {}", groups.len());
+        assert!(groups.contains("default"), "{family}: {groups:?}");
+    }
+    has(
+        &text,
+        "clusterrebootd_server_grants_total{group=\"default\"} 1",
+    );
+    has(
+        &text,
+        "clusterrebootd_server_refusals_total{group=\"default\",kind=\"lock_held\"} 1",
+    );
+    let refused = "clusterrebootd_server_refusals_total{group=\"(others)\",kind=\"lock_held\"} 30";
+    has(&text, refused);
+}

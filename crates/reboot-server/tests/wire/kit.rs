@@ -37,10 +37,9 @@ pub(crate) struct Place {
 
 pub(crate) fn limits() -> Limits {
     Limits {
-        request_bytes: 64 * 1024,
         requests_per_second: 0,
-        connections: 20_000,
         patience: Duration::from_secs(10),
+        ..Limits::default()
     }
 }
 
