@@ -1,5 +1,6 @@
 //! Why a request to the fleet API has no good answer.
 
+use super::reads::missing_group;
 use crate::operator::BadWish;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 
 /// An answer that is none.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// What it is, for programs: `bad_request`, `not_found`, `store_unavailable`, or the name of
     /// the rule that refuses.
     kind: String,
@@ -38,6 +39,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", value)
     }
 
+    /// What to say and with which status, for those who do not read JSON.
+    pub(crate) fn in_words(self) -> (StatusCode, String) {
+        (self.status, self.value)
+    }
+
     fn new(status: StatusCode, kind: &str, value: impl Into<String>) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -60,7 +66,11 @@ impl From<Refusal> for Problem {
             Refusal::BadMax { .. } => StatusCode::BAD_REQUEST,
             _ => StatusCode::CONFLICT,
         };
-        Self::new(status, refusal.kind(), refusal.to_string())
+        let text = match &refusal {
+            Refusal::NoGroup { group } => missing_group(group),
+            other => other.to_string(),
+        };
+        Self::new(status, refusal.kind(), text)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What happens, as it happens: server-sent events.
 
 use crate::desk::Desk;
-use crate::view::Seen;
+use crate::view::{Seen, Sight};
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde::Serialize;
@@ -22,8 +22,8 @@ struct Change {
 
 /// Tells of every change until the client goes away
 ///
-/// Events named `fleet`, each with a JSON document: the revision that a look shows now. The first
-/// comes at once.
+/// Events named `fleet`, each with a JSON document: the revision that a look shows now; the same
+/// as before when nodes only say something else. The first comes at once.
 #[utoipa::path(get, path = "/api/v1/events", responses(
     (status = 200, body = String, content_type = "text/event-stream"),
 ))]
@@ -33,7 +33,8 @@ pub(super) async fn events(
     let mut last = None;
     let changes = WatchStream::new(desk.view().looks()).filter_map(move |seen| {
         let change = change(&seen);
-        let now = (change.revision, change.store_up);
+        let words = seen.as_ref().map_or(0, Sight::words);
+        let now = (change.revision, change.store_up, words);
         let is_new = last.replace(now) != Some(now);
         is_new.then(|| Ok(event(&change)))
     });

@@ -2,13 +2,17 @@
 //! that it serves itself.
 
 mod deeds;
+mod document;
 mod error;
 mod events;
 mod orders;
 mod reads;
 mod shape;
 
+pub(crate) use error::Problem;
+
 use crate::desk::Desk;
+use crate::doors::{KnownBy, Who};
 use axum::extract::State;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -21,7 +25,8 @@ use utoipa::openapi::ServerBuilder;
 #[openapi(
     info(
         title = "clusterrebootd fleet API",
-        description = "Who reboots, who waits and why; and what an operator does about it.",
+        description = "Who reboots, who waits and why; and what an operator does about it. Any \
+                       other method of a path is answered 405, with those there are in Allow.",
         license(name = "MIT OR Apache-2.0")
     ),
     paths(
@@ -43,6 +48,8 @@ use utoipa::openapi::ServerBuilder;
         deeds::forget,
         orders::order,
         orders::cancel,
+        document::lock,
+        document::unlock,
     )
 )]
 struct Document;
@@ -84,8 +91,9 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route("/api/v1/events", get(events::events))
 }
 
-async fn document(State(desk): State<Arc<Desk>>) -> Json<utoipa::openapi::OpenApi> {
+async fn document(State(desk): State<Arc<Desk>>, who: Who) -> Json<utoipa::openapi::OpenApi> {
     let mut document = Document::openapi();
+    document::complete(&mut document, who.known_by != KnownBy::Nothing);
     let base = match desk.settings().base_path.as_str() {
         "" => "/".to_owned(),
         base => base.to_owned(),

@@ -133,10 +133,17 @@ pub(super) async fn known(desk: &Desk, group: &GroupName) -> Result<(), Problem>
     is_known.then_some(()).ok_or_else(|| no_group(group))
 }
 
+/// The same on the page and in the API: clients are let in by the configuration, daemons make
+/// theirs.
+pub(crate) fn missing_group(group: &GroupName) -> String {
+    format!(
+        "there is no group {group}: name it under groups in the server's configuration; or the \
+         first claim of a daemon of it makes it"
+    )
+}
+
 pub(super) fn no_group(group: &GroupName) -> Problem {
-    Problem::not_found(format!(
-        "there is no group {group}: the first claim of one of its nodes makes it"
-    ))
+    Problem::not_found(missing_group(group))
 }
 
 pub(super) fn no_node(node: &NodeName) -> Problem {

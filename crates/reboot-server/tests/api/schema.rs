@@ -1,8 +1,13 @@
 //! A tester that knows nothing but the server's own OpenAPI document.
 
-use crate::furnished;
+use crate::kit::{House, of_max};
+use crate::{fleet, furnished};
+use reboot_server::audit::NoAudit;
+use reboot_server::doors::{DoorSettings, Doors, Secret};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 /// The tester; a newer one may find more, so it is named.
 const TESTER: &str = "schemathesis==4.32.5";
@@ -32,21 +37,18 @@ fn tester() -> Command {
     command
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_schema_driven_tester_finds_no_fault() {
-    let house = furnished().await;
+/// Runs the tester on a server, with these further arguments.
+async fn try_all(house: &House, arguments: Vec<String>) {
     let url = format!("http://{}/api/v1/openapi.json", house.address);
     let run = move || {
         tester()
             .args(["run", &url, "--checks", "all", "--max-examples", "30"])
-            // A stream that does not end; its own tests read it.
-            .args([
-                "--exclude-path",
-                "/api/v1/events",
-                "--seed",
-                "1",
-                "--no-color",
-            ])
+            // A stream that does not end, and a wait for a slot that nobody gives back; their own
+            // tests read them.
+            .args(["--exclude-path", "/api/v1/events"])
+            .args(["--exclude-path", "/api/v1/lock"])
+            .args(["--seed", "1", "--no-color"])
+            .args(arguments)
             .env("PYTHONWARNINGS", "ignore")
             .output()
             .unwrap()
@@ -55,4 +57,31 @@ async fn a_schema_driven_tester_finds_no_fault() {
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}");
     assert!(told.contains("passed"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_driven_tester_finds_no_fault() {
+    try_all(&furnished().await, Vec::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tester_finds_no_fault_where_it_is_asked_who_it_is() {
+    for role in ["read", "operator"] {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens_file = dir.path().join("tokens");
+        let (token, hash) = Secret::new_token().unwrap();
+        fs::write(&tokens_file, format!("tester {role} {hash}\n")).unwrap();
+        let doors = Doors::new(&DoorSettings {
+            tokens_file: Some(tokens_file),
+            ..DoorSettings::default()
+        });
+        let mut settings = of_max(3);
+        // It is many clients in one.
+        settings.limits.requests_per_second = 0;
+        let house = House::behind(settings, doors.unwrap(), Arc::new(NoAudit)).await;
+        fleet::move_in(&*house.store).await;
+        house.desk.view().fresh().await.unwrap();
+        let header = format!("Authorization: Bearer {token}");
+        try_all(&house, vec!["--header".to_owned(), header]).await;
+    }
 }
