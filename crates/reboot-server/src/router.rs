@@ -10,8 +10,8 @@ use axum::{Extension, Router};
 use http::StatusCode;
 use std::sync::Arc;
 
-/// All routes under the settings' prefix, open to everybody. There is no redirect among them. Call
-/// it inside a tokio runtime.
+/// All routes under the settings' prefix, open to everybody. There is no redirect among them: the
+/// page is at the prefix with and without a slash behind it. Call it inside a tokio runtime.
 pub fn router(desk: Arc<Desk>) -> Router {
     let (doors, audit) = (Arc::new(Doors::open()), Arc::new(NoAudit));
     router_behind(desk, doors, audit, Names::Any)
@@ -39,11 +39,13 @@ pub fn router_behind(
         .merge(page::routes())
         .merge(for_operators(fleet_api::routes()));
     let routes = origin::guarded(names, routes);
+    let slashed = behind(doors.clone(), page::at(&format!("{prefix}/")));
+    let slashed = slashed.layer(Extension(audit.clone()));
     let routes = behind(doors, routes).layer(Extension(audit));
     let routes = routes.merge(health::routes());
     let all = match prefix.is_empty() {
         true => routes,
-        false => Router::new().nest(&prefix, routes),
+        false => Router::new().nest(&prefix, routes).merge(slashed),
     };
     all.fallback(nothing_here).with_state(desk)
 }

@@ -2,6 +2,7 @@
 //! may send them.
 
 use crate::desk::Desk;
+use crate::fleet_api::Problem;
 use crate::operator::{BadWish, Operator};
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, State};
@@ -11,7 +12,6 @@ use axum::{Router, middleware};
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode};
 use reboot_core::id::{BadName, GroupName, NodeName};
-use reboot_core::write::Trouble;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -182,13 +182,7 @@ impl From<BadName> for Undone {
 impl IntoResponse for Undone {
     fn into_response(self) -> Response {
         let (status, why) = match self {
-            Self::Wish(BadWish::Trouble(Trouble::Refused(refusal))) => {
-                (StatusCode::CONFLICT, refusal.to_string())
-            }
-            Self::Wish(BadWish::Trouble(trouble)) => {
-                (StatusCode::SERVICE_UNAVAILABLE, trouble.to_string())
-            }
-            Self::Wish(wish) => (StatusCode::BAD_REQUEST, wish.to_string()),
+            Self::Wish(wish) => Problem::from(wish).in_words(),
             Self::Form(why) => (StatusCode::BAD_REQUEST, why),
         };
         let text = format!("Nothing was done: {why}.\nGo back and try again.\n");

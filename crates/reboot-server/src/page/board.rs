@@ -24,7 +24,7 @@ const ROWS_MAX: usize = 200;
 pub(super) struct Board {
     /// The look's revision; 0 without one.
     pub(super) revision: u64,
-    /// How often those who wait at this server had moved.
+    /// How often those who wait at this server had moved, and nodes had said something else.
     pub(super) moves: u64,
     /// When it was drawn.
     pub(super) now: String,
@@ -112,6 +112,8 @@ pub(super) struct NodeRow {
     pub(super) why: String,
     pub(super) activity: String,
     pub(super) need: String,
+    /// Why it does not reboot yet, though it needs to; by its own words.
+    pub(super) waits: Vec<String>,
     /// Whether an operator asked for a reboot, which can be taken back.
     pub(super) is_ordered: bool,
     pub(super) reported: When,
@@ -143,10 +145,11 @@ impl Board {
     async fn of_fleet(desk: &Desk, now: Timestamp) -> Self {
         let store = desk.view().describe();
         let moves = *desk.moves().borrow();
-        let fleet = match desk.view().last_known().await {
-            Ok(sight) => sight.fleet,
+        let sight = match desk.view().last_known().await {
+            Ok(sight) => sight,
             Err(trouble) => return Self::without(store, &trouble.to_string(), moves, now),
         };
+        let (moves, fleet) = (moves + sight.words(), sight.fleet);
         let settings = desk.settings();
         let mut groups = Vec::new();
         for (name, entry) in &settings.groups_of(&fleet) {
@@ -377,6 +380,7 @@ fn row(fleet: &Fleet, name: &NodeName, entry: &NodeEntry, now: Timestamp) -> Nod
         why,
         activity: entry.record.activity.clone(),
         need: wants(entry, fleet.orders.get(name)),
+        waits: entry.record.waiting_for.clone(),
         is_ordered: fleet.orders.contains_key(name),
         reported: When::of(&entry.record.reported_at, now),
         rank,

@@ -56,7 +56,8 @@ struct Known {
     seen: Option<SeenOnPage>,
 }
 
-/// A look's revision, and how often those who wait at this server had moved: `12.3`.
+/// A look's revision, and how often those who wait at this server had moved and nodes had said
+/// something else: `12.3`.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct SeenOnPage {
@@ -72,6 +73,11 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route("/assets/board.css", get(style))
         .route("/assets/board.js", get(script))
         .merge(actions::routes())
+}
+
+/// The page alone at this path: nested routes have none at a prefix with a slash behind it.
+pub(crate) fn at(path: &str) -> Router<Arc<Desk>> {
+    Router::new().route(path, get(page))
 }
 
 async fn page(State(desk): State<Arc<Desk>>, who: Who) -> Response {
@@ -106,11 +112,21 @@ async fn fragment(State(desk): State<Arc<Desk>>, who: Who, Query(known): Query<K
 /// Answers when the board differs from what the page has seen.
 async fn news(desk: &Desk, seen: &SeenOnPage) {
     let (mut looks, mut moves) = (desk.view().looks(), desk.moves());
-    let revision = |look: &Seen| look.as_ref().map_or(0, |sight| sight.fleet.revision);
-    // Both senders live as long as the desk.
-    tokio::select! {
-        _ = looks.wait_for(|look| revision(look) != seen.revision) => {}
-        _ = moves.wait_for(|moves| *moves != seen.moves) => {}
+    let shown = |look: &Seen| {
+        let look = look.as_ref().ok();
+        look.map_or((0, 0), |sight| (sight.fleet.revision, sight.words()))
+    };
+    loop {
+        let (revision, words) = shown(&looks.borrow_and_update());
+        let moves_now = *moves.borrow_and_update();
+        if (revision, moves_now + words) != (seen.revision, seen.moves) {
+            return;
+        }
+        // Both senders live as long as the desk.
+        tokio::select! {
+            _ = looks.changed() => {}
+            _ = moves.changed() => {}
+        }
     }
 }
 

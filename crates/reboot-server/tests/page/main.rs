@@ -12,6 +12,8 @@ mod kit;
 
 mod fleet;
 mod orders;
+mod prefix;
+mod words;
 
 use kit::{House, of_max};
 use reboot_core::id::{GroupName, NodeName};
@@ -364,4 +366,21 @@ async fn the_board_is_good_for_everybody() {
         found["stillClosed"], true,
         "a fold that was closed stays closed"
     );
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_there_is_so_on_the_page_and_in_the_api() {
+    let house = House::open(settings()).await;
+    let form = "group=nope&reason=x&until=";
+    let page = send(&house, "/act/pause", "http://server", form).await;
+    let request =
+        "POST /api/v1/groups/nope/pause HTTP/1.1\r\nhost: s\r\ncontent-length: 14\r\n\r\n";
+    let api = house
+        .ask(format!("{request}{{\"reason\":\"x\"}}").as_bytes())
+        .await;
+    for answer in [page, api] {
+        assert_eq!(answer.status, 404, "{answer:?}");
+        let why = "there is no group nope: name it under groups in the server's configuration";
+        assert!(answer.body.contains(why), "{answer:?}");
+    }
 }

@@ -19,13 +19,13 @@ async fn the_page_asks_a_node_to_reboot_and_no_longer() {
     assert!(house.store.look().await.unwrap().orders.is_empty());
     let elsewhere = send(&house, "/act/reboot", "http://evil", form).await;
     assert_eq!(elsewhere.status, 403, "{}", elsewhere.body);
-    for (form, told) in [
-        ("node=node-x&reason=x", "not known"),
-        ("node=node-e&reason=+", "say why"),
-        ("node=node-e&reason=x&until=soon", "write a time"),
+    for (form, status, told) in [
+        ("node=node-x&reason=x", 404, "not known"),
+        ("node=node-e&reason=+", 400, "say why"),
+        ("node=node-e&reason=x&until=soon", 400, "write a time"),
     ] {
         let answer = send(&house, "/act/reboot", here, form).await;
-        assert_eq!(answer.status, 400, "{form}: {}", answer.body);
+        assert_eq!(answer.status, status, "{form}: {}", answer.body);
         assert!(answer.body.contains(told), "{told}: {}", answer.body);
     }
     assert!(house.store.look().await.unwrap().orders.is_empty());
