@@ -34,11 +34,11 @@ pub(super) struct UnlockForm {
 
 /// Take a slot of the group `default`, for a shell script
 ///
-/// Waits until the slot is there, unless `wait` is `false`. Every answer is a line of text, but
-/// for those that turn somebody away before the form is read.
+/// Waits until the slot is there, unless `wait` is `false`. The form may come as
+/// `multipart/form-data` too. Every answer is a line of text, but for those that turn somebody
+/// away before the form is read.
 #[utoipa::path(post, path = "/api/v1/lock",
-    request_body(content(
-        (LockForm = "application/x-www-form-urlencoded"), (LockForm = "multipart/form-data"))),
+    request_body(content = LockForm, content_type = "application/x-www-form-urlencoded"),
     responses(
     (status = 200, body = String, content_type = "text/plain", description = "it has the slot"),
     (status = 400, body = String, content_type = "text/plain", description = "no such form"),
@@ -55,9 +55,10 @@ pub(super) struct UnlockForm {
 pub(super) fn lock() {}
 
 /// Give the slot back; whoever holds none may say so too
+///
+/// The form may come as `multipart/form-data` too.
 #[utoipa::path(post, path = "/api/v1/unlock",
-    request_body(content(
-        (UnlockForm = "application/x-www-form-urlencoded"), (UnlockForm = "multipart/form-data"))),
+    request_body(content = UnlockForm, content_type = "application/x-www-form-urlencoded"),
     responses(
     (status = 200, body = String, content_type = "text/plain", description = "it has none now"),
     (status = 400, body = String, content_type = "text/plain", description = "no such form"),

@@ -38,11 +38,15 @@ fn tester() -> Command {
 }
 
 /// Runs the tester on a server, with these further arguments.
-async fn try_all(house: &House, arguments: Vec<String>) {
+async fn try_all(house: &House, examples: &str, arguments: Vec<String>) {
     let url = format!("http://{}/api/v1/openapi.json", house.address);
+    let examples = examples.to_owned();
     let run = move || {
         tester()
-            .args(["run", &url, "--checks", "all", "--max-examples", "30"])
+            .args(["run", &url, "--checks", "all"])
+            .args(["--max-examples", &examples])
+            // Making up requests takes its time on a busy machine.
+            .args(["--suppress-health-check", "too_slow"])
             // A stream that does not end, and a wait for a slot that nobody gives back; their own
             // tests read them.
             .args(["--exclude-path", "/api/v1/events"])
@@ -61,7 +65,7 @@ async fn try_all(house: &House, arguments: Vec<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_driven_tester_finds_no_fault() {
-    try_all(&furnished().await, Vec::new()).await;
+    try_all(&furnished().await, "30", Vec::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,6 +86,6 @@ async fn the_tester_finds_no_fault_where_it_is_asked_who_it_is() {
         fleet::move_in(&*house.store).await;
         house.desk.view().fresh().await.unwrap();
         let header = format!("Authorization: Bearer {token}");
-        try_all(&house, vec!["--header".to_owned(), header]).await;
+        try_all(&house, "5", vec!["--header".to_owned(), header]).await;
     }
 }
