@@ -192,6 +192,7 @@ fn manual_pages_are_written_where_man_looks() {
     assert!(size("man8/clusterrebootd.8") > 500);
     assert!(size("man8/clusterrebootd-validate-config.8") > 500);
     assert!(size("man5/clusterrebootd.yaml.5") > 5000);
+    assert!(size("man5/clusterrebootd-server.yaml.5") > 5000);
     assert_eq!(clusterrebootd(&["man", "--out", "/dev/null/x"]).code, 1);
 }
 

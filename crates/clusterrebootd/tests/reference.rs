@@ -62,9 +62,10 @@ const NODE_HEAD: &str = "clusterrebootd: configuration of one node. Take the # f
     service: `systemctl enable --now clusterrebootd`. It does everything but the reboot until \
     dry_run is false. Manual: clusterrebootd.yaml(5).";
 const SERVER_HEAD: &str = "clusterrebootd: configuration of the coordination server. Take the # \
-    from what you change; what you leave has the value that is shown. Enable the service with \
-    `systemctl enable --now clusterrebootd-server`. It listens on this machine only until listen \
-    is set; before that, say who may ask, under auth.";
+    from what you change; what you leave has the value that is shown. Then check it with \
+    `clusterrebootd serve --check`, and enable the service with `systemctl enable --now \
+    clusterrebootd-server`. It listens on this machine only until listen is set; before that, say \
+    who may ask, under auth. Manual: clusterrebootd-server.yaml(5).";
 
 /// The folder that the unit of the packages lets the server write, and no other.
 const SERVER_STORE: &[(&str, &str)] = &[

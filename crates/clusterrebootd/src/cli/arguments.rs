@@ -126,6 +126,9 @@ pub struct ServeArgs {
     /// Where to listen, instead of the file's address
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+    /// Check the configuration, every problem at once, instead of serving
+    #[arg(long)]
+    pub check: bool,
     /// Something else than to serve
     #[command(subcommand)]
     pub command: Option<ServeCommand>,

@@ -1,9 +1,11 @@
-//! Manual pages: one for the program, one for each command, one for the configuration.
+//! Manual pages: one for the program, one for each command, one for each configuration file.
 
 use super::fleetlock::FLAGS;
 use super::teach::{Lesson, lesson};
 use crate::called::Called;
-use crate::config::{Default, Key, NODE_KEYS};
+use crate::config::{
+    DEFAULT_PATH, Default, Key, NODE_KEYS, NODE_MANUAL, SERVER_MANUAL, SERVER_PATH, server_keys,
+};
 use roff::{Roff, bold, italic, roman};
 use std::io;
 
@@ -41,7 +43,7 @@ pub fn pages() -> io::Result<Vec<Page>> {
         line,
         called,
     )?);
-    pages.extend([fleetlock_page()?, config_page()?]);
+    pages.extend([fleetlock_page()?, node_page()?, server_page()?]);
     Ok(pages)
 }
 
@@ -128,7 +130,8 @@ fn see_also(title: &str) -> Roff {
         ("clusterrebootd", "(8)"),
         ("rebootlockctl", "(8)"),
         ("fleetlock", "(8)"),
-        ("clusterrebootd.yaml", "(5)"),
+        (NODE_MANUAL, "(5)"),
+        (SERVER_MANUAL, "(5)"),
     ];
     let mut inlines = Vec::new();
     for (name, section) in others.into_iter().filter(|(name, _)| *name != title) {
@@ -183,33 +186,61 @@ fn spaced(value: &str) -> &'static str {
     if value.is_empty() { "" } else { " " }
 }
 
-fn config_page() -> io::Result<Page> {
+fn node_page() -> io::Result<Page> {
+    config_page(&ConfigFile {
+        manual: NODE_MANUAL,
+        what: "configuration of clusterrebootd",
+        path: DEFAULT_PATH,
+        check: "clusterrebootd validate-config",
+        keys: NODE_KEYS,
+    })
+}
+
+fn server_page() -> io::Result<Page> {
+    config_page(&ConfigFile {
+        manual: SERVER_MANUAL,
+        what: "configuration of clusterrebootd's coordination server",
+        path: SERVER_PATH,
+        check: "clusterrebootd serve --check",
+        keys: server_keys(),
+    })
+}
+
+/// A configuration file and what its page says of it.
+struct ConfigFile {
+    manual: &'static str,
+    what: &'static str,
+    path: &'static str,
+    check: &'static str,
+    keys: &'static [Key],
+}
+
+fn config_page(file: &ConfigFile) -> io::Result<Page> {
     let mut page = Roff::new();
-    page.control("TH", ["CLUSTERREBOOTD.YAML", "5", "", SOURCE, MANUAL]);
+    let title = file.manual.to_uppercase();
+    page.control("TH", [title.as_str(), "5", "", SOURCE, MANUAL]);
     page.control("SH", ["NAME"]);
-    page.text([roman(
-        "clusterrebootd.yaml - configuration of clusterrebootd",
-    )]);
+    page.text([roman(format!("{} - {}", file.manual, file.what))]);
     page.control("SH", ["DESCRIPTION"]);
     page.text([
         roman("The file is YAML, by default "),
-        italic(crate::config::DEFAULT_PATH),
+        italic(file.path),
         roman(
             ". Unknown keys are errors. Times are whole seconds. A key without a value, or null, \
              means its default; so does 0 where 0 is out of range. ",
         ),
-        bold("clusterrebootd validate-config"),
+        bold(file.check),
         roman(" lists every problem at once."),
     ]);
     page.control("SH", ["KEYS"]);
-    for key in NODE_KEYS {
+    for key in file.keys {
         key_paragraph(&mut page, key);
     }
     let mut text = Vec::new();
     page.to_writer(&mut text)?;
-    see_also("clusterrebootd.yaml").to_writer(&mut text)?;
+    see_also(file.manual).to_writer(&mut text)?;
     Ok(Page {
-        name: "clusterrebootd.yaml.5".to_owned(),
+        name: format!("{}.5", file.manual),
         text: without_unicode(&text),
     })
 }
@@ -287,14 +318,19 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_page_has_every_key_with_its_default() {
+    fn the_configuration_pages_have_every_key_with_its_default() {
         // The roff notation writes a dash as \- and keeps the rest.
-        let text = page("clusterrebootd.yaml.5").replace("\\-", "-");
-        for key in NODE_KEYS {
-            assert!(text.contains(key.path), "{}", key.path);
+        for (manual, keys, default) in [
+            (NODE_MANUAL, NODE_KEYS, "Default: 90."),
+            (SERVER_MANUAL, server_keys(), "Default: 20000."),
+        ] {
+            let text = page(&format!("{manual}.5")).replace("\\-", "-");
+            for key in keys {
+                assert!(text.contains(key.path), "{}", key.path);
+            }
+            assert!(text.contains(default), "{text}");
+            assert!(text.is_ascii(), "every version of man can show it");
         }
-        assert!(text.contains("Default: 90."), "{text}");
-        assert!(text.is_ascii(), "every version of man can show it");
     }
 
     #[test]

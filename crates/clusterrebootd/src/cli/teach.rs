@@ -93,6 +93,10 @@ const LESSONS: &[Lesson] = &[
                 "serve this machine, with one slot and a store of its own",
             ),
             example(
+                "clusterrebootd serve --check",
+                "check the installed server.yaml, without serving",
+            ),
+            example(
                 "clusterrebootd serve --listen 0.0.0.0:8080",
                 "serve the network too",
             ),
@@ -316,6 +320,10 @@ const LESSONS: &[Lesson] = &[
             example(
                 "clusterrebootd man clusterrebootd.yaml.5 | man -l -",
                 "every key",
+            ),
+            example(
+                "clusterrebootd man clusterrebootd-server.yaml.5 | man -l -",
+                "every key of the server",
             ),
             example(
                 "clusterrebootd man --out /usr/local/share/man",

@@ -2,6 +2,8 @@
 
 use super::{complain, validate};
 use crate::cli::{HashSecretArgs, LogArgs, ServeArgs, ServeCommand};
+use crate::config::ServeSettings;
+use crate::console::print_text;
 use crate::exit::ExitCode;
 use crate::logs::Log;
 use crate::server;
@@ -23,20 +25,40 @@ pub(super) fn run(args: &ServeArgs, log: LogArgs) -> ExitCode {
             ExitCode::RuntimeFailure
         });
     }
-    let mut settings = match server::load(args) {
+    let load = || {
+        let mut settings = server::load(args)?;
+        settings.log_format = log.log_format.unwrap_or(settings.log_format);
+        settings.log_level = log.log_level.unwrap_or(settings.log_level);
+        Ok(settings)
+    };
+    let settings = match load() {
         Ok(settings) => settings,
         Err(problems) => return validate::refuse(&problems),
     };
-    settings.log_format = log.log_format.unwrap_or(settings.log_format);
-    settings.log_level = log.log_level.unwrap_or(settings.log_level);
+    if args.check {
+        return checked(args, &settings);
+    }
     let log = Log::to_stderr(server::NAME, settings.log_format, settings.log_level);
-    match server::serve(&settings, &|| server::load(args), &log) {
+    match server::serve(&settings, &load, &log) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
             complain(&format!("serve: {error:#}"));
             ExitCode::RuntimeFailure
         }
     }
+}
+
+/// Says that a file is well, and what of it this machine lacks; nothing is opened or bound.
+fn checked(args: &ServeArgs, settings: &ServeSettings) -> ExitCode {
+    for warning in server::warnings_here(settings) {
+        complain(&format!("warning: {warning}"));
+    }
+    let path = server::path(args);
+    let text = match path.exists() {
+        true => format!("{}: configuration is valid\n", path.display()),
+        false => format!("{}: there is no such file: defaults\n", path.display()),
+    };
+    print_text(&text, ExitCode::Success)
 }
 
 /// The line for the list goes to standard output; a new token goes where it is wanted, once.

@@ -268,7 +268,7 @@ fn check_stale_after(fields: &mut Fields<'_>) {
 }
 
 /// A listener that is off may hold anything, as it could in the original.
-fn check_listen(fields: &mut Fields<'_>) {
+pub(super) fn check_listen(fields: &mut Fields<'_>) {
     if !fields.flag("metrics.enabled") {
         return;
     }

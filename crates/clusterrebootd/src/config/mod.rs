@@ -45,6 +45,11 @@ use std::path::Path;
 /// Where the configuration is, unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/clusterrebootd/config.yaml";
 
+/// The manual pages of section 5, which list the keys.
+pub const NODE_MANUAL: &str = "clusterrebootd.yaml";
+/// The same of the server's keys.
+pub const SERVER_MANUAL: &str = "clusterrebootd-server.yaml";
+
 /// The longest configuration file, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -65,13 +70,13 @@ impl Settings {
     /// # Errors
     /// Every problem of the text at once.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblems> {
-        checked(NODE_KEYS, path, text, build::settings)
+        checked((NODE_KEYS, NODE_MANUAL), path, text, build::settings)
     }
 }
 
-/// What `build` makes of a text whose keys are those of the table.
+/// What `build` makes of a text whose keys are those of the table, which the manual page lists.
 fn checked<T>(
-    table: &'static [Key],
+    table: (&'static [Key], &'static str),
     path: &Path,
     text: &str,
     build: impl FnOnce(shape::Values, &mut Vec<Problem>) -> Option<T>,

@@ -25,14 +25,15 @@ pub(crate) enum Typed {
 /// The typed values of a file by their whole path, each with its place.
 pub(crate) type Values = BTreeMap<String, (Typed, Place)>;
 
-/// Walks the fragment along the table.
+/// Walks the fragment along the table, which the manual page lists.
 pub(crate) fn check(
-    table: &'static [Key],
+    (table, manual): (&'static [Key], &'static str),
     root: Option<&Node>,
     problems: &mut Vec<Problem>,
 ) -> Values {
     let mut walk = Walk {
         table,
+        manual,
         values: Values::new(),
         problems,
     };
@@ -69,6 +70,7 @@ pub(crate) fn check(
 
 struct Walk<'problems> {
     table: &'static [Key],
+    manual: &'static str,
     values: Values,
     problems: &'problems mut Vec<Problem>,
 }
@@ -216,7 +218,7 @@ impl Walk<'_> {
                 let names: Vec<&str> = siblings().map(Key::name).collect();
                 match names.len() {
                     0..=12 => format!("the keys here are {}", names.join(", ")),
-                    _ => "remove it; clusterrebootd.yaml(5) lists the keys".to_owned(),
+                    _ => format!("remove it; {}(5) lists the keys", self.manual),
                 }
             }
         };

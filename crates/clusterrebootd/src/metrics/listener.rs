@@ -28,6 +28,11 @@ pub struct Listener {
     address: SocketAddr,
 }
 
+/// What scrapers are shown, by what they can read.
+pub trait Shown: Fn(Exposition) -> (&'static str, String) + Clone + Send + Sync + 'static {}
+
+impl<T: Fn(Exposition) -> (&'static str, String) + Clone + Send + Sync + 'static> Shown for T {}
+
 #[derive(Debug, Eq, PartialEq)]
 enum Request {
     Metrics {
@@ -66,6 +71,15 @@ impl Listener {
 
     /// Serves scrapers until it is dropped; replies under way end with it.
     pub async fn serve(self, metrics: Metrics) {
+        let shown = move |exposition: Exposition| {
+            let text = metrics.render(exposition);
+            (exposition.content_type(), text)
+        };
+        self.serve_shown(shown).await;
+    }
+
+    /// The same of any text: its content type, and itself.
+    pub async fn serve_shown(self, shown: impl Shown) {
         let mut connections = JoinSet::new();
         loop {
             while connections.len() >= CONNECTIONS_MAX {
@@ -74,7 +88,7 @@ impl Listener {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(answer(stream, metrics.clone()));
+                        connections.spawn(answer(stream, shown.clone()));
                     }
                     Err(_) => sleep(ACCEPT_PAUSE).await,
                 },
@@ -85,7 +99,7 @@ impl Listener {
 }
 
 /// A scraper that goes away is its own affair.
-async fn answer(mut stream: TcpStream, metrics: Metrics) {
+async fn answer(mut stream: TcpStream, shown: impl Shown) {
     let request = match timeout(PATIENCE, read_request(&mut stream)).await {
         Ok(Ok(Some(request))) => request,
         Ok(Ok(None) | Err(_)) => return,
@@ -93,7 +107,7 @@ async fn answer(mut stream: TcpStream, metrics: Metrics) {
             status: "408 Request Timeout",
         },
     };
-    let reply = reply(&request, &metrics);
+    let reply = reply(&request, &shown);
     let _ = timeout(PATIENCE, send(&mut stream, reply.as_bytes())).await;
 }
 
@@ -157,14 +171,14 @@ fn understand(head: &[u8]) -> Request {
     }
 }
 
-fn reply(request: &Request, metrics: &Metrics) -> String {
+fn reply(request: &Request, shown: &impl Shown) -> String {
     match request {
         Request::Metrics {
             exposition,
             is_head,
         } => {
-            let body = metrics.render(*exposition);
-            let head = head("200 OK", exposition.content_type(), body.len());
+            let (content_type, body) = shown(*exposition);
+            let head = head("200 OK", content_type, body.len());
             if *is_head { head } else { head + &body }
         }
         Request::Refused { status } => {

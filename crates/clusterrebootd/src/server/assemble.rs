@@ -31,6 +31,7 @@ pub(super) fn server_settings(settings: &ServeSettings) -> Result<ServerSettings
             request_bytes: limits.request_bytes,
             requests_per_second: limits.requests_per_second,
             connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
             patience: Duration::from_secs(limits.header_timeout_secs),
         },
     })

@@ -1,19 +1,25 @@
 //! The coordination server's life: from its configuration to its end.
 
 mod assemble;
+mod descriptors;
 mod observe;
+mod reload;
 
 use crate::cli::ServeArgs;
-use crate::config::{ConfigProblems, SERVER_PATH, ServeSettings};
+use crate::config::{ConfigProblems, MetricsSettings, SERVER_PATH, ServeSettings};
 use crate::daemon::{ServiceManager, Signals, Wish, open_store_of_many};
 use crate::logs::{Event, Log, LogLevel};
-use anyhow::{Context, Result};
+use crate::metrics::Listener;
+use anyhow::{Context, Error, Result};
 use assemble::{acceptor, doors, server_settings};
 use observe::{Teller, fields_of};
 use reboot_server::Server;
 use reboot_server::desk::Desk;
+use reboot_server::settings::ServerSettings;
 use reboot_server::view::View;
+use reload::Reloader;
 use serde_json::json;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +45,11 @@ struct Protection {
     asks_who: bool,
 }
 
+/// The file that the arguments name.
+pub(crate) fn path(args: &ServeArgs) -> &Path {
+    args.config.as_deref().unwrap_or(Path::new(SERVER_PATH))
+}
+
 /// The configuration that the arguments name; without a file in the usual place, the defaults.
 ///
 /// # Errors
@@ -51,7 +62,7 @@ pub(crate) fn load(args: &ServeArgs) -> Result<ServeSettings, ConfigProblems> {
         None => ServeSettings::parse(usual, "")?,
     };
     if let Some(listen) = &args.listen {
-        settings.listen.clone_from(listen);
+        settings.listen_on(listen)?;
     }
     Ok(settings)
 }
@@ -72,19 +83,29 @@ pub(crate) fn serve(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> R
     result
 }
 
+/// What of a configuration cannot be used on this machine; it may be meant for another.
+pub(crate) fn warnings_here(settings: &ServeSettings) -> Vec<String> {
+    let tried = [
+        server_settings(settings).err(),
+        doors(settings).err(),
+        settings.tls.as_ref().and_then(|tls| acceptor(tls).err()),
+    ];
+    let errors = tried.into_iter().flatten();
+    errors.map(|error| format!("{error:#}")).collect()
+}
+
 async fn live(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<()> {
     let mut signals = Signals::listen()?;
-    let told = server_settings(settings)?;
+    let mut told = server_settings(settings)?;
+    let crowded = make_room(&mut told);
     let store = open_store_of_many(&settings.store)?;
     let doors = doors(settings)?;
     let protection = Protection {
         is_encrypted: settings.tls.is_some(),
         asks_who: !doors.is_open(),
     };
-    let listen = &settings.listen;
-    let server = Server::bind(listen)
-        .await
-        .with_context(|| format!("listen: {listen} cannot be bound: free it, or choose another"))?;
+    let server = Server::bind(&settings.listen).await;
+    let server = server.map_err(|error| unbound("listen", &settings.listen, error))?;
     let server = server.behind(doors, Arc::new(Teller(log.clone())));
     let server = match &settings.tls {
         Some(tls) => server.encrypted(acceptor(tls)?),
@@ -92,10 +113,14 @@ async fn live(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<
     };
     let view = Arc::new(View::open(store.clone()).await);
     let desk = Arc::new(Desk::new(view, told, Arc::new(Teller(log.clone()))));
+    show_figures(&settings.metrics, &desk).await?;
     greet(log, server.address(), &store.describe(), protection);
     if let Some(danger) = protection.danger_at(server.address()) {
         warn(log, &danger);
         desk.warn_of(&danger);
+    }
+    if let Some(crowded) = crowded {
+        warn(log, &crowded);
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async {
@@ -104,8 +129,9 @@ async fn live(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<
     let serving = tokio::spawn(server.serve(desk.clone(), stopped));
     ServiceManager::ready();
     tokio::spawn(ServiceManager::feed_watchdog());
+    let mut reloader = Reloader::new(settings, log);
     while signals.next().await == Wish::Reload {
-        reload(settings, again, &desk, log);
+        reloader.reload(again, &desk);
     }
     ServiceManager::stopping();
     log.event(
@@ -116,6 +142,49 @@ async fn live(settings: &ServeSettings, again: &Again<'_>, log: &Log) -> Result<
     );
     drop(stop);
     serving.await.context("the server broke off")
+}
+
+/// As many connections as there can be open files; answers what to say when that is less than is
+/// asked for.
+fn make_room(told: &mut ServerSettings) -> Option<String> {
+    // Without a known limit there is nothing to go by.
+    let limit = descriptors::raised().ok()?;
+    let wanted = told.limits.connections;
+    told.limits.connections = descriptors::fitting(wanted, limit);
+    descriptors::warning(wanted, limit)
+}
+
+/// Why an address cannot be had, and what to do about that.
+fn unbound(key: &str, listen: &str, error: io::Error) -> Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program has it: free it, or choose another",
+        io::ErrorKind::AddrNotAvailable => {
+            "it is no address of this machine: choose one that is, or 0.0.0.0 for all"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "a port below 1024 needs CAP_NET_BIND_SERVICE: grant that, or choose another"
+        }
+        _ => "choose another",
+    };
+    Error::new(error).context(format!("{key}: {listen} cannot be bound: {remedy}"))
+}
+
+/// Shows what is measured on a listener of its own, where one is asked for.
+async fn show_figures(metrics: &MetricsSettings, desk: &Arc<Desk>) -> Result<()> {
+    if !metrics.enabled {
+        return Ok(());
+    }
+    let listener = Listener::bind(&metrics.listen).await;
+    let listener = listener.map_err(|error| unbound("metrics.listen", &metrics.listen, error))?;
+    let desk = desk.clone();
+    let shown = move |_| {
+        (
+            reboot_server::METRICS_TYPE,
+            reboot_server::metrics_page(&desk),
+        )
+    };
+    tokio::spawn(listener.serve_shown(shown));
+    Ok(())
 }
 
 fn greet(log: &Log, address: SocketAddr, store: &str, protection: Protection) {
@@ -167,52 +236,5 @@ impl Protection {
             ),
             (true, true) => None,
         }
-    }
-}
-
-/// Takes over what can change while it runs: groups, and limits but for connections.
-fn reload(settings: &ServeSettings, again: &Again<'_>, desk: &Desk, log: &Log) {
-    let refuse = |text: String| {
-        log.event(
-            Event::ConfigRefused,
-            LogLevel::Error,
-            &text,
-            fields_of(json!({})),
-        );
-    };
-    let fresh = match again() {
-        Ok(fresh) => fresh,
-        Err(problems) => return refuse(problems.render(false)),
-    };
-    let fixed = [
-        ("listen", settings.listen == fresh.listen),
-        ("base_path", settings.base_path == fresh.base_path),
-        ("store", settings.store == fresh.store),
-        ("tls", settings.tls == fresh.tls),
-        ("auth", settings.auth == fresh.auth),
-    ];
-    if let Some((key, _)) = fixed.iter().find(|(_, is_same)| !is_same) {
-        return refuse(format!(
-            "{key} cannot change while the server runs: restart it"
-        ));
-    }
-    match server_settings(&fresh) {
-        Ok(told) => {
-            desk.reload(told);
-            let bad = desk.look_at_files();
-            if !bad.is_empty() {
-                let bad: Vec<_> = bad.iter().map(ToString::to_string).collect();
-                let bad = bad.join("; ");
-                return refuse(format!("all was read again but for this: {bad}"));
-            }
-            let message = "the configuration was read again";
-            log.event(
-                Event::ConfigReloaded,
-                LogLevel::Info,
-                message,
-                fields_of(json!({})),
-            );
-        }
-        Err(error) => refuse(format!("{error:#}")),
     }
 }

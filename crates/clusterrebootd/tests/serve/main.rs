@@ -8,4 +8,5 @@ mod fleetlock;
 mod guarded;
 mod life;
 mod program;
+mod told;
 mod vanish;

@@ -141,6 +141,17 @@ impl Program {
         std::fs::read_dir(path).unwrap().count()
     }
 
+    /// How many files it may have open, the soft limit.
+    pub(crate) fn files_max(&self) -> String {
+        let path = format!("/proc/{}/limits", self.child.id());
+        let limits = std::fs::read_to_string(path).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let words: Vec<&str> = line.unwrap().split_whitespace().collect();
+        words[3].to_owned()
+    }
+
     /// Resident memory.
     pub(crate) fn memory_kib(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());

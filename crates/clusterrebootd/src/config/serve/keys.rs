@@ -95,9 +95,22 @@ const OWN_KEYS: &[Key] = &[
         "What one address may ask in the long run. Raise it behind a reverse proxy, where all \
          clients have one."),
     key("limits.connections", Kind::Whole { min: 1, max: 1_000_000 }, Default::Whole(20_000), "",
-        "Connections at once; more wait."),
+        "Connections at once; more wait. Each is an open file: a limit of those that is lower is \
+         warned of at start."),
+    key("limits.connections_per_address", COUNT, Default::Whole(10_000), "0 is without limit",
+        "Connections that one address may have at once; more are closed. Set it to 0 behind a \
+         reverse proxy, where all clients have one."),
     key("limits.header_timeout_sec", Kind::Whole { min: 1, max: 3600 }, Default::Whole(30), "",
         "How long a client may take to send a request or to read the answer."),
+
+    key("metrics", Kind::Section, Default::Nothing, "",
+        "A listener of its own for /metrics, which asks nobody who it is. The server's own \
+         address has /metrics in any case."),
+    key("metrics.enabled", Kind::Flag, Default::Flag(false), "",
+        "Whether to listen."),
+    key("metrics.listen", Kind::Text(texts::any),
+        Default::Text("127.0.0.1:9090"), "host:port; empty means the default",
+        "Where to listen."),
 ];
 
 /// Keys of the node daemon that mean the same here.

@@ -1,14 +1,18 @@
 //! The coordination server's configuration: `server.yaml`.
 
 mod keys;
+mod listing;
 
 pub use keys::server_keys;
 
+use super::build::check_listen;
 use super::fields::Fields;
 use super::problem::Problem;
-use super::settings::{LogFormat, LogLevel, PolicySettings, StoreSettings, WindowSettings};
+use super::settings::{
+    LogFormat, LogLevel, MetricsSettings, PolicySettings, StoreSettings, WindowSettings,
+};
 use super::shape::Values;
-use super::{ConfigProblems, checked, read, small, store};
+use super::{ConfigProblems, SERVER_MANUAL, checked, read, small, store, texts};
 use reboot_core::id::{GroupName, NodeName};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,6 +41,8 @@ pub struct ServeSettings {
     pub auth: ServeAuth,
     /// What no client may exceed.
     pub limits: ServeLimits,
+    /// A listener of its own for what is measured.
+    pub metrics: MetricsSettings,
     /// The shape of the log.
     pub log_format: LogFormat,
     /// The least important level that is logged.
@@ -93,6 +99,8 @@ pub struct ServeLimits {
     pub requests_per_second: u32,
     /// Connections at once.
     pub connections: usize,
+    /// Connections of one address at once; 0 is without limit.
+    pub connections_per_address: usize,
     /// How long a client may take.
     pub header_timeout_secs: u64,
 }
@@ -114,7 +122,23 @@ impl ServeSettings {
     /// # Errors
     /// Every problem of the text at once.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigProblems> {
-        checked(server_keys(), path, text, settings)
+        checked((server_keys(), SERVER_MANUAL), path, text, settings)
+    }
+
+    /// Listens somewhere else than the file says.
+    ///
+    /// # Errors
+    /// When that is no address, said of the option.
+    pub fn listen_on(&mut self, listen: &str) -> Result<(), ConfigProblems> {
+        texts::listen_address(listen).map_err(|complaint| {
+            let problem = Problem::of_file(&complaint.cause, &complaint.remedy);
+            let problem = problem
+                .of_key("--listen")
+                .with_found(&format!("{listen:?}"));
+            ConfigProblems::new(Path::new("command line"), "", vec![problem])
+        })?;
+        listen.clone_into(&mut self.listen);
+        Ok(())
     }
 }
 
@@ -129,6 +153,7 @@ fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<ServeSettings
     let default_max = small(fields.whole_or_default("default_max"));
     let tls = tls(&mut fields);
     let node_names = node_names(&mut fields);
+    check_listen(&mut fields);
     let settings = ServeSettings {
         listen: fields.text_or_default("listen"),
         base_path: fields.text_or_default("base_path"),
@@ -145,7 +170,12 @@ fn settings(values: Values, problems: &mut Vec<Problem>) -> Option<ServeSettings
             request_bytes: whole(&fields, "limits.request_bytes"),
             requests_per_second: small(fields.whole_or_default("limits.requests_per_second")),
             connections: whole(&fields, "limits.connections"),
+            connections_per_address: whole(&fields, "limits.connections_per_address"),
             header_timeout_secs: fields.whole_or_default("limits.header_timeout_sec"),
+        },
+        metrics: MetricsSettings {
+            enabled: fields.flag("metrics.enabled"),
+            listen: fields.text_or_default("metrics.listen"),
         },
         log_format: LogFormat::from_word(&fields.text_or_default("log_format"))?,
         log_level: LogLevel::from_word(&fields.text_or_default("log_level"))?,
