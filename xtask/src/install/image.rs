@@ -1,4 +1,4 @@
-//! The container image: others' programs read it, unpack it, and what is in it runs.
+//! The container image: others' programs read it, run it, unpack it, and what is in it runs.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::alone::Alone;
 use super::foreign::clear;
-use super::registry::Registry;
+use super::podman;
 use super::root::{as_root, finished};
 use crate::package::target::Arch;
 
@@ -24,7 +24,7 @@ pub(super) fn check(
     archive: &Path,
     archs: &[Arch],
     version: &str,
-    (tools, folder): (&Path, &Path),
+    (root, tools, folder): (&Path, &Path, &Path),
 ) -> anyhow::Result<()> {
     let name = format!("oci-archive:{}:clusterrebootd:{version}", archive.display());
     let index = read(&["inspect", "--raw", &name])?;
@@ -33,37 +33,19 @@ pub(super) fn check(
     let has: Vec<String> = platforms.iter().filter_map(named).collect();
     let wanted: Vec<String> = archs.iter().map(Arch::to_string).collect();
     ensure!(has == wanted, "it is for {has:?}");
-    let work = tempfile::tempdir_in(folder)?;
-    let registry = Registry::start(tools, work.path())?;
-    to_a_registry(&name, version, &index, &registry)?;
-    drop(registry);
+    let trial = podman::Trial {
+        archive,
+        index: &index,
+        version,
+        runs_here: archs.contains(&Arch::own()?),
+    };
+    trial.run(root, tools, folder)?;
     for arch in archs {
         let work = tempfile::tempdir_in(folder)?;
         let checked = of_one(&name, *arch, version, work.path());
         clear(work.path())?;
         checked.with_context(|| format!("for {arch}"))?;
     }
-    Ok(())
-}
-
-/// It comes to a registry with all its architectures, every byte as it was.
-fn to_a_registry(
-    name: &str,
-    version: &str,
-    index: &Value,
-    registry: &Registry,
-) -> anyhow::Result<()> {
-    let there = format!("docker://{}/clusterrebootd:{version}", registry.address);
-    skopeo(&[
-        "copy",
-        "--all",
-        "--quiet",
-        "--dest-tls-verify=false",
-        name,
-        &there,
-    ])?;
-    let said = read(&["inspect", "--raw", "--tls-verify=false", &there])?;
-    ensure!(said == *index, "the registry has {said}");
     Ok(())
 }
 

@@ -9,10 +9,12 @@ mod image;
 mod life;
 mod lint;
 mod need;
+mod podman;
 mod registry;
 mod root;
 mod rpm;
 mod snapshot;
+mod space;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -103,7 +105,7 @@ pub(crate) fn run(root: &Path, order: &Order) -> anyhow::Result<()> {
     let version = trials.workshop.release.version.as_str();
     trial("container image", || {
         let archive = only(&packages, "-oci.tar")?;
-        let folders = (&*trials.workshop.tools, &*trials.cache);
+        let folders = (root, &*trials.workshop.tools, &*trials.cache);
         image::check(&archive, archs.each(), version, folders)
     })
 }

@@ -39,6 +39,46 @@ const NEEDS: &[Need] = &[
         packages: &["umoci"],
         why: "unpacks the container image",
     },
+    Need {
+        program: "podman",
+        packages: &["podman"],
+        why: "runs the container image",
+    },
+    Need {
+        program: "crun",
+        packages: &["crun"],
+        why: "is what podman runs containers by",
+    },
+    Need {
+        program: "/usr/lib/podman/netavark",
+        packages: &["netavark"],
+        why: "is podman's network",
+    },
+    Need {
+        program: "iptables",
+        packages: &["iptables"],
+        why: "publishes a container's ports",
+    },
+    Need {
+        program: "ip",
+        packages: &["iproute2"],
+        why: "gives containers a network that is not the machine's",
+    },
+    Need {
+        program: "mount",
+        packages: &["mount"],
+        why: "hides the machine's files from containers",
+    },
+    Need {
+        program: "curl",
+        packages: &["curl"],
+        why: "asks the server in the container",
+    },
+    Need {
+        program: "openssl",
+        packages: &["openssl"],
+        why: "makes that server's certificate",
+    },
 ];
 
 /// What runs arm64's programs on amd64.

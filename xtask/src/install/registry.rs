@@ -1,65 +1,38 @@
-//! A registry of images on the loopback interface, for as long as a trial takes.
+//! A registry of images in a space of its own, for as long as a trial takes.
 
-use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
-use super::alone::pause;
 use super::root::finished;
+use super::space::Space;
 
-/// How long it may take to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What it is told: to listen where its name leads, and to keep images beside that.
+const CONFIG: &str = "\
+version: 0.1
+http: {addr: '127.0.0.1:80'}
+storage: {filesystem: {rootdirectory: /mnt/images}}
+";
+/// Its first answer is waited for; the machine may be busy.
+const ANSWERS: &str = "curl --fail --silent --show-error --retry 60 --retry-delay 1 \
+                       --retry-connrefused";
 
-/// Docker's own, as Debian has it; ended with this value.
-pub(super) struct Registry {
-    process: Child,
-    pub(super) address: SocketAddr,
-}
+const LOG: &str = "registry.log";
 
-// === impl Registry ===
-
-impl Registry {
-    /// Starts it, with what it keeps in this folder. `tools` is where its program is kept.
-    ///
-    /// # Errors
-    /// When it cannot be had or does not start, with what it says.
-    pub(super) fn start(tools: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let (config, log) = (folder.join("registry.yaml"), folder.join("registry.log"));
-        let images = folder.join("images");
-        let text = format!(
-            "version: 0.1\nhttp: {{addr: {address}}}\n\
-             storage: {{filesystem: {{rootdirectory: {}}}}}\n",
-            images.display()
-        );
-        fs::write(&config, text)?;
-        let mut command = Command::new(program(tools)?);
-        command.arg("serve").arg(&config).stdin(Stdio::null());
-        command.stdout(Stdio::null()).stderr(File::create(&log)?);
-        let process = command.spawn().context("cannot start the registry")?;
-        let mut registry = Self { process, address };
-        registry
-            .wait()
-            .with_context(|| fs::read_to_string(log).unwrap_or_default())?;
-        Ok(registry)
-    }
-
-    fn wait(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(self.address).is_err() {
-            if let Some(status) = self.process.try_wait()? {
-                bail!("the registry has ended with {status}");
-            }
-            ensure!(Instant::now() < deadline, "the registry does not listen");
-            pause(LOOK_EVERY);
-        }
-        Ok(())
-    }
+/// Starts Docker's own, as Debian has it, and waits until it answers. `tools` is where its program
+/// is kept, `folder` where programs of the space work. It ends with the space.
+///
+/// # Errors
+/// When it cannot be had or does not answer.
+pub(super) fn start(space: &Space, name: &str, tools: &Path, folder: &Path) -> anyhow::Result<()> {
+    fs::copy(program(tools)?, folder.join("docker-registry"))?;
+    fs::write(folder.join("registry.yaml"), CONFIG)?;
+    space.start("exec ./docker-registry serve registry.yaml", LOG)?;
+    let answers = space.run(&format!("{ANSWERS} http://{name}/v2/"));
+    let log = || fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+    answers.map(drop).with_context(log)
 }
 
 /// Debian's program, taken out of its package: an installation would have it serve this machine.
@@ -87,11 +60,4 @@ fn program(tools: &Path) -> anyhow::Result<PathBuf> {
         program.display()
     );
     Ok(program)
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill(); // it may have ended
-        let _ = self.process.wait();
-    }
 }
