@@ -9,8 +9,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 
 const SCHEMES: [&str; 3] = ["bearer", "basic", "certificate"];
-const DOORS: &str = "Shows who asks: a bearer token, or name and password, or a client certificate. A \
-                     server that has none of these in its configuration asks nobody.";
+const DOORS: &str = "Shows who asks: a bearer token, or name and password, or a client \
+                     certificate. A server that has none of these in its configuration asks \
+                     nobody.";
 
 /// What a script sends to the lock API.
 #[derive(Deserialize, ToSchema)]
