@@ -372,7 +372,7 @@ async fn the_board_is_good_for_everybody() {
 async fn a_group_that_is_not_there_is_so_on_the_page_and_in_the_api() {
     let house = House::open(settings()).await;
     let form = "group=nope&reason=x&until=";
-    let page = send(&house, "/act/pause", "http://server", form).await;
+    let page = send(&house, "/act/pause", "http://localhost", form).await;
     let request =
         "POST /api/v1/groups/nope/pause HTTP/1.1\r\nhost: s\r\ncontent-length: 14\r\n\r\n";
     let api = house

@@ -51,7 +51,7 @@ async fn an_action_under_a_prefix_comes_back_to_the_page() {
     let forms = addresses(&page, "action");
     let pause = forms.iter().find(|it| it.ends_with("/act/pause")).unwrap();
     let form = "group=default&reason=a+look&until=";
-    let done = send(&house, pause, "http://server", form).await;
+    let done = send(&house, pause, "http://localhost", form).await;
     assert_eq!(done.status, 303, "{}", done.body);
     let page = house.get(done.header("location").unwrap()).await;
     assert_eq!(page.status, 200);
