@@ -17,9 +17,13 @@ use reboot_host::{command, detector, hooks, journal, killswitch};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+/// How long a bus may take, twice, to say who asks to wait, where a command reboots without it: a
+/// machine whose bus hangs is one that needs its reboot.
+const BUS_PATIENCE: Duration = Duration::from_secs(2);
 /// How much of a script's last line goes into the reason.
 const LAST_WORDS_CHARS_MAX: usize = 200;
 
@@ -115,12 +119,16 @@ async fn inhibitors(node: &Node) -> Vec<String> {
     if node.method.overrides_inhibitors() {
         return Vec::new();
     }
-    match (node.bus.inhibitors().await, &node.method) {
+    let bus = match node.method {
+        Method::Command(_) => &node.bus.as_ref().clone().with_deadline(BUS_PATIENCE),
+        Method::Logind | Method::Soft => node.bus.as_ref(),
+    };
+    match (bus.inhibitors().await, &node.method) {
         (Ok(found), _) => found
             .iter()
             .map(|it| format!("{} asks to wait: {}", it.who, it.why))
             .collect(),
-        // Where there is no logind a command reboots all the same.
+        // Where there is no logind, or it hangs, a command reboots all the same.
         (Err(_), Method::Command(_)) => Vec::new(),
         (Err(error), Method::Logind | Method::Soft) => {
             vec![format!("who inhibits a shutdown cannot be told: {error}")]

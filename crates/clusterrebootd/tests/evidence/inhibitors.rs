@@ -6,6 +6,7 @@ use crate::machine::{BUS, Machine};
 use crate::scripts::no_forks;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -146,6 +147,21 @@ fn a_command_that_overrides_inhibitors_is_obeyed() {
     machine.start();
     bench.wait("it goes", || machine.has("down"));
     assert_eq!(bus.was_asked(), 0);
+}
+
+/// Somebody listens where the bus should be, and never says a word.
+#[test]
+fn a_bus_that_hangs_keeps_no_command_from_rebooting() {
+    let bench = Bench::new();
+    let mut machine = bench.machine("n1");
+    let socket = machine.file("mute");
+    let mute = UnixListener::bind(&socket).unwrap();
+    machine.variable(BUS, format!("unix:path={}", socket.display()));
+    machine.touch("sentinel");
+    machine.start();
+    bench.wait("it goes", || machine.has("down"));
+    assert_eq!(machine.calls(), 1);
+    drop(mute);
 }
 
 #[test]
