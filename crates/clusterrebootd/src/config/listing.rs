@@ -5,6 +5,7 @@ use super::settings::{
     TlsSettings,
 };
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// One key whose value differs between two settings; `null` where it is not set.
@@ -18,22 +19,26 @@ pub struct Changed {
     pub after: Value,
 }
 
+/// What differs between two listings, in the order of the keys' names.
+pub(super) fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Changed> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let value = |map: &Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or_default();
+    let changes = keys.into_iter().map(|key| Changed {
+        key: key.clone(),
+        before: value(before, key),
+        after: value(after, key),
+    });
+    changes
+        .filter(|change| change.before != change.after)
+        .collect()
+}
+
 // === impl Settings ===
 
 impl Settings {
     /// What is different in `other`, in the order of the keys' names.
     pub fn diff(&self, other: &Self) -> Vec<Changed> {
-        let (before, after) = (self.listing(), other.listing());
-        let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        let value = |map: &Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or_default();
-        let changes = keys.into_iter().map(|key| Changed {
-            key: key.clone(),
-            before: value(&before, key),
-            after: value(&after, key),
-        });
-        changes
-            .filter(|change| change.before != change.after)
-            .collect()
+        changes(&self.listing(), &other.listing())
     }
 
     /// Every setting in force by its key. The flat `etcd_` keys show as `store.etcd`.

@@ -2,8 +2,8 @@
 
 use super::{ServeGroup, ServeSettings};
 use crate::config::Changed;
+use crate::config::listing::changes;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 /// Keys that are read at start only. What else cannot change makes a reload refuse the file.
 const AT_START: [&str; 5] = [
@@ -30,17 +30,7 @@ impl ServeSettings {
     }
 
     fn changes(&self, other: &Self) -> Vec<Changed> {
-        let (before, after) = (self.listing(), other.listing());
-        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        let value = |map: &Map<String, Value>, key: &str| map.get(key).cloned().unwrap_or_default();
-        let changes = keys.into_iter().map(|key| Changed {
-            key: key.clone(),
-            before: value(&before, key),
-            after: value(&after, key),
-        });
-        changes
-            .filter(|change| change.before != change.after)
-            .collect()
+        changes(&self.listing(), &other.listing())
     }
 
     /// The settings that may be others after a reload, by their keys.
