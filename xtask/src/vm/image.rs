@@ -55,7 +55,9 @@ const FILES: [(&str, &str, &str); 5] = [
     ("/dev/nvme0n1 / ext4 defaults 0 1\n", "etc/fstab", "644"),
 ];
 const DISK_SIZE: &str = "1200M";
-/// Where the machines find the package that they are upgraded to.
+/// Where the machines find the package that was installed on them.
+pub(super) const PACKAGE: &str = "/var/cache/package.deb";
+/// Where they find the one that they are upgraded to.
 pub(super) const LATER_PACKAGE: &str = "/var/cache/later.deb";
 /// The version of that package.
 pub(super) const LATER: &str = "99.0.0";
@@ -165,9 +167,9 @@ fn furnish(tree: &Path, package: &Path, later: &Path) -> anyhow::Result<()> {
     }
     // Empty: each machine makes an id of its own at its first boot, and keeps it.
     fs::write(tree.join("etc/machine-id"), "")?;
-    fs::copy(package, tree.join("var/cache/package.deb"))?;
+    fs::copy(package, tree.join(&PACKAGE[1..]))?;
     fs::copy(later, tree.join(&LATER_PACKAGE[1..]))?;
-    chroot(tree, "dpkg --install /var/cache/package.deb")?;
+    chroot(tree, &format!("dpkg --install {PACKAGE}"))?;
     chroot(tree, "systemctl --quiet enable vm-agent systemd-networkd")?;
     chroot(
         tree,

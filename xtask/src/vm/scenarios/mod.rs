@@ -1,6 +1,7 @@
 //! What is played, each on three machines that are up and well, which it leaves so.
 
 mod broken;
+mod guide;
 mod killed;
 mod late;
 mod roll;
@@ -48,6 +49,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "soft",
         shows: "user space alone is restarted, and the kernel stays",
         play: soft::play,
+    },
+    Scenario {
+        name: "guide",
+        shows: "kill switch, inhibitor, a boot that fails its check: by the guide's own lines",
+        play: guide::play,
     },
     Scenario {
         name: "upgrade",
