@@ -7,6 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
+#[cfg(test)]
+mod documented;
 mod faults;
 mod generate;
 mod install;

@@ -88,6 +88,11 @@ const NEEDS: &[Need] = &[
         why: "asks the server as the documentation has people ask it",
     },
     Need {
+        program: "sqlite3",
+        packages: &["sqlite3"],
+        why: "looks into the embedded store, as the documentation has people look",
+    },
+    Need {
         program: "promtool",
         packages: &["prometheus"],
         why: "tries the alert rules",
@@ -106,6 +111,11 @@ const NEEDS: &[Need] = &[
         program: "shellcheck",
         packages: &["shellcheck"],
         why: "reads the example health scripts",
+    },
+    Need {
+        program: "make",
+        packages: &["make"],
+        why: "has thin names for what the house does",
     },
     Need {
         program: "openssl",

@@ -58,7 +58,7 @@ pub(crate) fn block(document: &str, words: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().unwrap()
 }

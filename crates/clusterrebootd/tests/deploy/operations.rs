@@ -3,9 +3,12 @@
 
 use crate::guide::{Host, Site, block};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 const OPERATIONS: &str = "docs/operations.md";
 const PACKAGING: &str = "docs/packaging.md";
+const README: &str = "README.md";
+const FLEETLOCK: &str = "docs/fleetlock.md";
 const REBOOTLOCKCTL: &str = "docs/rebootlockctl.md";
 
 /// Stands for cargo: what it builds is there already; the packages are one file, which is signed.
@@ -95,4 +98,85 @@ fn the_old_commands_name_is_given_as_written() {
     host.good("clusterrebootd man --out /usr/local/share/man");
     host.good(&block(REBOOTLOCKCTL, "# "));
     host.good("test /usr/local/bin/rebootlockctl -ef /usr/local/bin/clusterrebootd");
+}
+
+/// Stands for an editor, and whoever sits at it: the file that they mean is there already.
+const SUDOEDIT: &str = "#!/bin/sh\n[ -f \"$1\" ] && cp ROOT/edited.yaml \"$1\"\n";
+/// Runs a daemon until it has said how a pass went, and stops it.
+const UNTIL_A_PASS: &str = r#"
+    DAEMON > daemon.log 2>&1 & pid=$!
+    until grep -q run_outcome daemon.log; do kill -0 $pid || { cat daemon.log >&2; exit 1; }; done
+    kill $pid; wait $pid; cat daemon.log
+"#;
+
+/// The example's file as somebody has adjusted it: everything of the machine below its directory.
+fn adjusted(host: &Host<'_>) -> String {
+    let example = fs::read_to_string("../../examples/config.yaml").unwrap();
+    let root = host.root.display();
+    let store = format!("embedded: {{path: {root}/fleet.db}}");
+    let own = format!(
+        "state_dir: {root}/state\nrun_dir: {root}/run\nhooks_dir: {root}/hooks\n\
+         machine_id_file: {root}/machine-id\n"
+    );
+    host.here(&example).replace("embedded: {}", &store) + &own
+}
+
+#[test]
+fn one_machine_is_set_up_as_the_readme_says() {
+    let site = Site::new();
+    let host = machine(&site);
+    host.program("sudoedit", SUDOEDIT);
+    host.write("edited.yaml", &adjusted(&host));
+    host.write("machine-id", "0123456789abcdef0123456789abcdef\n");
+    let check = host.root.join("installed/cluster-health-check.sh");
+    fs::write(&check, "#!/bin/sh\nexit 0\n").unwrap();
+    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = block(README, "## One machine, for good");
+    let (daemons, rest): (Vec<_>, Vec<_>) = script.lines().partition(|it| it.contains(" run"));
+    let said = host.good(&rest.join("\n"));
+    for words in ["is valid", "clear", "outcome: "] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let [dry, wet] = &daemons[..] else {
+        panic!("{daemons:?}: first a dry run, then a run");
+    };
+    for (daemon, is_dry) in [(dry, true), (wet, false)] {
+        let (daemon, _) = daemon.split_once('#').unwrap_or((daemon, ""));
+        let said = host.good(&UNTIL_A_PASS.replace("DAEMON", daemon));
+        assert_eq!(said.contains("\"dry_run\":true"), is_dry, "{said}");
+    }
+}
+
+#[test]
+fn the_fleetlock_server_is_started_by_its_name_as_written() {
+    let site = Site::new();
+    let host = machine(&site);
+    host.good("install -m 0755 target/release/clusterrebootd /usr/local/bin/");
+    let script = typed(&block(FLEETLOCK, "can start this one:"));
+    let (link, start) = script.split_once('\n').unwrap();
+    host.good(link);
+    host.good("test /usr/local/bin/fleetlock -ef /usr/local/bin/clusterrebootd");
+    let binary = assert_cmd::cargo::cargo_bin("clusterrebootd");
+    // By its name: the stand-in of the program has another.
+    host.program(
+        "fleetlock",
+        "#!/bin/bash\nexec -a fleetlock BINARY \"$@\"\n",
+    );
+    let by_name = host.root.join("bin/fleetlock");
+    let text = fs::read_to_string(&by_name).unwrap();
+    let binary = binary.to_str().unwrap();
+    fs::write(by_name, text.replace("BINARY", binary)).unwrap();
+    let state = host.root.join("state");
+    fs::create_dir(&state).unwrap();
+    let script = format!(
+        "STATE_DIRECTORY={} {start} 2> log & pid=$!\n\
+         until grep -q server_started log; do kill -0 $pid || {{ cat log >&2; exit 1; }}; done\n\
+         curl --fail --silent -H 'fleet-lock-protocol: true' \
+           -d '{{\"client_params\":{{\"id\":\"a\",\"group\":\"b\"}}}}' \
+           http://127.0.0.1:8080/v1/pre-reboot\n\
+         kill $pid; wait $pid",
+        state.display(),
+        start = start.trim(),
+    );
+    host.good(&script);
 }

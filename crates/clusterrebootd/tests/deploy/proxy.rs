@@ -1,7 +1,8 @@
 //! The server behind nginx, with the file that we ship: held requests, vanished clients, events.
 
+use crate::guide::{Site, block};
 use crate::program::{Client, Place, Program};
-use crate::tool::{good, shipped};
+use crate::tool::shipped;
 use reboot_lab::{Authority, Validity};
 use std::fs;
 use std::io::{Read, Write};
@@ -102,24 +103,45 @@ impl Drop for Nginx {
     }
 }
 
+/// Stands for an editor: names the certificates. It keeps a copy of what it made.
+const SUDOEDIT: &str = "#!/bin/sh\nsed -i 's#/etc/nginx/tls#ROOT/etc/nginx/tls#' \"$1\"\n";
+/// The real one, with nothing of the machine's.
+const NGINX: &str = "#!/bin/sh\nexec /usr/sbin/nginx -c ROOT/nginx.conf -e /dev/null \"$@\"\n";
+
 #[test]
-fn nginx_takes_the_file_as_it_is_shipped() {
-    let dir = tempfile::tempdir().unwrap();
-    let authority = Authority::new(dir.path(), "ours").unwrap();
+fn nginx_takes_the_file_as_it_is_shipped_and_installed_as_written() {
+    let site = Site::new();
+    let host = site.host("coordinator");
+    for (name, text) in [
+        ("sudoedit", SUDOEDIT),
+        ("nginx", NGINX),
+        (
+            "systemctl",
+            "#!/bin/sh\n[ \"$*\" = 'reload nginx' ] && : > ROOT/reloaded\n",
+        ),
+    ] {
+        host.program(name, text);
+    }
+    for folder in ["etc/nginx/conf.d", "etc/nginx/tls"] {
+        fs::create_dir_all(host.root.join(folder)).unwrap();
+    }
+    let authority = Authority::new(&host.root, "ours").unwrap();
     let hosts = ["coordinator.example"];
     let papers = authority.server("server", &hosts, Validity::Now).unwrap();
-    let (cert, key) = (papers.cert.to_str().unwrap(), papers.key.to_str().unwrap());
-    let changes = [
-        ("/etc/nginx/tls/coordinator.example.pem", cert),
-        ("/etc/nginx/tls/coordinator.example.key", key),
-    ];
-    let file = configured(&dir, &changes);
-    let file = file.to_str().unwrap();
-    good(
-        "nginx",
-        "nginx-light",
-        &["-t", "-q", "-c", file, "-e", "/dev/null"],
+    for (from, name) in [(&papers.cert, "pem"), (&papers.key, "key")] {
+        let to = host.root.join("etc/nginx/tls/coordinator.example");
+        fs::copy(from, to.with_extension(format!("example.{name}"))).unwrap();
+    }
+    let around = AROUND.replace("include DIR", "include DIR/etc/nginx/conf.d");
+    host.write(
+        "nginx.conf",
+        &around.replace("DIR", host.root.to_str().unwrap()),
     );
+    host.good(&block("docs/reverse-proxy.md", "# Behind a reverse proxy"));
+    assert!(host.root.join("reloaded").exists());
+    fs::remove_dir_all(host.root.join("etc/nginx/tls")).unwrap();
+    let said = host.bad("nginx -t");
+    assert!(said.contains("coordinator.example.pem"), "{said}");
 }
 
 #[test]

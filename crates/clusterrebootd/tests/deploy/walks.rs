@@ -1,6 +1,6 @@
 //! The quick start and the care of a server's store, walked as they are written.
 
-use crate::guide::{Host, Site, block};
+use crate::guide::{Host, Site, block, repository};
 use crate::program::Client;
 use reboot_lab::{Etcd, LabOptions};
 use std::fs;
@@ -140,6 +140,29 @@ fn a_backup_of_a_running_server_is_restored_as_written() {
     operator.good("clusterrebootd lock resume --config operator.yaml");
     let status = operator.good("clusterrebootd lock status");
     assert!(status.starts_with("Available: 1\nMax: 1\n"), "{status}");
+}
+
+#[test]
+fn sqlite_looks_into_the_store_of_a_running_server_and_writes_nothing() {
+    let words = "sqlite3 -readonly";
+    let text = fs::read_to_string(repository().join("docs/store-format.md")).unwrap();
+    assert!(text.contains(&format!("`{words}`")));
+    let site = Site::new();
+    let server = server(&site);
+    let node = node(&site, "node-b");
+    operator_of(&site, &node);
+    node.good("clusterrebootd lock pause --reason one --config operator.yaml");
+    let look = |order: &str| format!("{words} /var/lib/clusterrebootd-server/fleet.db '{order}'");
+    let said = server.good(&look(".tables"));
+    assert!(said.contains("groups"), "{said}");
+    let said = server.bad(&look("delete from groups"));
+    assert!(said.contains("readonly"), "{said}");
+    node.good("clusterrebootd lock pause --reason two --config operator.yaml");
+    server.good("systemctl stop clusterrebootd-server");
+    server.good(&look("select * from groups"));
+    server.good("systemctl start clusterrebootd-server");
+    let status = node.good("clusterrebootd lock status -o wide");
+    assert!(status.contains("two"), "{status}");
 }
 
 #[test]

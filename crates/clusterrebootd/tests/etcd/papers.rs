@@ -6,13 +6,15 @@ use crate::lab;
 use crate::machine::Machine;
 use crate::place::Place;
 use crate::reach::cannot_use;
-use crate::shell::{Shell, documented};
+use crate::shell::{Shell, documented, documented_after};
 use nix::sys::signal::Signal;
 use reboot_lab::{Authority, Etcd, Identity, LabOptions, ServerTls, Validity};
+use reboot_store_etcd::Layout;
 use reboot_store_etcd::client::{Credentials, Options, Tls};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+const PERMISSIONS: &str = "## Permissions";
 const ROOT: &str = "root:of-all";
 const PASSWORD: &str = "of-the-fleet";
 
@@ -26,10 +28,23 @@ struct Guarded {
 
 impl Guarded {
     fn new() -> Self {
+        Self::by(&documented("etcd.md", PERMISSIONS))
+    }
+
+    /// On the keys of the reboot lock: one prefix instead of all the others.
+    fn of_reboot_lock() -> Self {
+        let script = documented("etcd.md", PERMISSIONS);
+        let words = "The layout `rebootlock` needs one prefix instead:";
+        let prefix = documented_after("etcd.md", PERMISSIONS, words);
+        let (role, rest) = script.split_once('\n').unwrap();
+        let (_, user) = rest.rsplit_once("done\n").unwrap();
+        Self::by(&format!("{role}\n{prefix}{user}"))
+    }
+
+    fn by(script: &str) -> Self {
         let etcd = lab::own(1, &LabOptions::default());
         let password_file = etcd.folder().join("password");
         fs::write(&password_file, PASSWORD).unwrap();
-        let script = documented("etcd.md", "## Permissions");
         let file = "/etc/clusterrebootd/etcd-password";
         assert!(script.contains(file), "{script}");
         let script = script.replace(file, password_file.to_str().unwrap());
@@ -46,10 +61,14 @@ impl Guarded {
     }
 
     fn store(&self, namespace: &str, user: &str, password_file: &Path) -> String {
+        self.store_at(&format!("namespace: {namespace}"), user, password_file)
+    }
+
+    fn store_at(&self, place: &str, user: &str, password_file: &Path) -> String {
         let endpoint = &self.etcd.endpoints()[0];
         let file = password_file.display();
         format!(
-            "{{etcd: {{endpoints: ['{endpoint}'], namespace: {namespace}, \
+            "{{etcd: {{endpoints: ['{endpoint}'], {place}, \
              username: {user}, password_file: {file}}}}}"
         )
     }
@@ -57,16 +76,26 @@ impl Guarded {
     /// A bench whose machines are the fleet's user; it is root itself.
     fn bench(&self) -> Bench {
         let store = self.store("prod", "clusterrebootd", &self.password_file);
+        Bench::at(|dir| Place::of(dir, &store, self.admin(), "prod"))
+    }
+
+    /// The same on the keys of the reboot lock.
+    fn bench_of_reboot_lock(&self) -> Bench {
+        let place = "layout: rebootlock";
+        let store = self.store_at(place, "clusterrebootd", &self.password_file);
+        Bench::at(|dir| Place::of(dir, &store, self.admin(), "").with(Layout::Rebootlock))
+    }
+
+    fn admin(&self) -> Options {
         let password_file = self.etcd.folder().join("root");
         fs::write(&password_file, "of-all\n").unwrap();
-        let admin = Options {
+        Options {
             credentials: Some(Credentials {
                 username: "root".to_owned(),
                 password_file,
             }),
             ..Options::new(self.etcd.endpoints())
-        };
-        Bench::at(|dir| Place::of(dir, &store, admin, "prod"))
+        }
     }
 }
 
@@ -80,7 +109,27 @@ fn operate(machine: &Machine, arguments: &[&str]) -> String {
 #[test]
 fn the_documented_role_is_enough_for_everything() {
     let guarded = Guarded::new();
-    let bench = guarded.bench();
+    everything_works(&guarded.bench());
+    let shown = documented("etcd.md", "## What stands where");
+    let shown = Shell::at(&guarded.etcd).user(ROOT).good(&shown);
+    assert!(shown.contains("/prod/groups/default"), "{shown}");
+}
+
+#[test]
+fn the_role_of_one_prefix_is_enough_on_the_keys_of_the_reboot_lock() {
+    let guarded = Guarded::of_reboot_lock();
+    everything_works(&guarded.bench_of_reboot_lock());
+    for foreign in [
+        "etcdctl get /prod/groups/default",
+        "etcdctl put coreos.com/updateengine/other x",
+    ] {
+        let said = guarded.shell().bad(foreign);
+        assert!(said.contains("permission denied"), "{foreign}: {said}");
+    }
+}
+
+/// A roll, all that operators do, and a break; the machines' user may do all of it.
+fn everything_works(bench: &Bench) {
     let mut machines = bench.machines(3);
     machines[2].set("group", "databases");
     for machine in &mut machines {
@@ -96,7 +145,7 @@ fn the_documented_role_is_enough_for_everything() {
             machines.iter().any(|it| it.has("down")) || machines.iter().all(is_done)
         });
         for machine in machines.iter_mut().filter(|it| it.has("down")) {
-            machine.power_cycle(&bench, Signal::SIGKILL);
+            machine.power_cycle(bench, Signal::SIGKILL);
         }
     }
     let machine = &machines[0];
@@ -341,7 +390,7 @@ fn a_certificate_that_names_the_user_needs_no_password() {
     lab::wait_for(etcd.enable_auth("of-all", &[])).unwrap();
     let password_file = folder.path().join("password");
     fs::write(&password_file, PASSWORD).unwrap();
-    let script = documented("etcd.md", "## Permissions");
+    let script = documented("etcd.md", PERMISSIONS);
     let file = "/etc/clusterrebootd/etcd-password";
     let script = script.replace(file, password_file.to_str().unwrap());
     let files = [&papers.ca, &papers.client.cert, &papers.client.key];

@@ -75,6 +75,36 @@ fn the_scripts_are_installed_and_combined_as_the_guide_says() {
 }
 
 #[test]
+fn the_guides_first_script_says_no_for_its_reasons() {
+    let text = fs::read_to_string(repository().join("docs/operations.md")).unwrap();
+    let (_, below) = text.split_once("\n## The health script\n").unwrap();
+    let (_, script) = below.split_once("```sh\n").unwrap();
+    let (script, _) = script.split_once("```").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let program = |name: &str, text: &str| write_program(&dir.path().join(name), text);
+    program("health", script);
+    let path = format!("{}:/usr/bin:/bin", dir.path().display());
+    for (active, jobs, phase, expected) in [
+        (0, 7, "pre-lock", Ok("")),
+        (3, 7, "pre-lock", Err("myservice is down\n")),
+        (0, 101, "pre-lock", Ok("")),
+        (0, 101, "post-lock", Err("more than 100 jobs wait\n")),
+        (0, 100, "post-lock", Ok("")),
+    ] {
+        let systemctl = "#!/bin/sh\n[ \"$*\" = 'is-active --quiet myservice' ] && exit ";
+        program("systemctl", &format!("{systemctl}{active}\n"));
+        program("myservice", &format!("#!/bin/sh\necho {jobs}\n"));
+        let mut health = Command::new(dir.path().join("health"));
+        let output = health.env("PATH", &path).env("RC_PHASE", phase).output();
+        let output = output.unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let is_good = output.status.success();
+        let seen = if is_good { Ok(&*said) } else { Err(&*said) };
+        assert_eq!(seen, expected, "{active} {jobs} {phase}");
+    }
+}
+
+#[test]
 fn the_guide_names_every_script_with_every_setting() {
     let section = section();
     let names = ["MEMBERS", "MEMBER", "AT_ONCE", "MAX_LAG_MB", "IGNORE"];

@@ -1,90 +1,24 @@
 //! Every command line of ours that the documentation shows is one that the program takes.
 
-// A test fails best where it fails, and its functions need no documentation.
-#![allow(clippy::unwrap_used, missing_docs)]
-
+use crate::documents::{Shown, everything};
 use clap::error::ErrorKind;
 use clusterrebootd_cli::Called;
 use clusterrebootd_cli::cli::{FleetlockArgs, command, command_of};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Commands that the documentation names without the program before them.
 const OWN: &[&str] = &["lock", "fleet", "store", "history", "simulate", "serve"];
 
-/// A command line as a document has it.
-#[derive(Debug)]
-struct Shown {
-    document: String,
-    line: String,
-    /// A name in running text may stand for all of its forms; a script is to be typed.
-    is_script: bool,
-}
-
-fn documents() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let below = |folder: &Path| {
-        let entries = fs::read_dir(folder).unwrap();
-        let paths = entries.map(|entry| entry.unwrap().path());
-        paths.filter(|path| path.extension().is_some_and(|it| it == "md"))
-    };
-    let mut all: Vec<_> = below(&root).chain(below(&root.join("docs"))).collect();
-    all.sort();
-    all
-}
-
-/// What is to be typed in a document's blocks, and what stands between backticks in its text.
-fn shown(path: &Path) -> Vec<Shown> {
-    let text = fs::read_to_string(path).unwrap();
-    let document = path.file_name().unwrap().to_string_lossy().into_owned();
-    let mut all = Vec::new();
-    let mut add = |line: String, is_script| {
-        let document = document.clone();
-        all.push(Shown {
-            document,
-            line,
-            is_script,
-        });
-    };
-    for (at, part) in text.split("```").enumerate() {
-        let (kind, body) = part.split_once('\n').unwrap_or(("", part));
-        match (at % 2, kind.trim()) {
-            (0, _) => spans(part).into_iter().for_each(|span| add(span, false)),
-            (_, "sh") => scripts(body).for_each(|line| add(line, true)),
-            (_, "console") => {
-                let typed = body
-                    .lines()
-                    .filter_map(|line| line.trim().strip_prefix("$ "));
-                typed.for_each(|line| add(line.to_owned(), true));
-            }
-            _ => {}
-        }
-    }
-    all
-}
-
-/// The text between single backticks, on one line.
-fn spans(text: &str) -> Vec<String> {
-    let odd = |line: &str| {
-        let spans = line.split('`').skip(1).step_by(2).map(str::to_owned);
-        spans.collect::<Vec<_>>()
-    };
-    text.lines().flat_map(odd).collect()
-}
-
-/// The lines of a script, with those that a backslash goes on in one.
-fn scripts(body: &str) -> impl Iterator<Item = String> {
-    let joined = body.replace("\\\n", " ");
-    let lines: Vec<String> = joined.lines().map(str::to_owned).collect();
-    lines.into_iter()
-}
-
 // === impl Shown ===
 
 impl Shown {
+    fn is_script(&self) -> bool {
+        self.script.is_some()
+    }
+
     /// The words of each command of ours in it, the program's name first.
     fn commands(&self) -> Vec<Vec<String>> {
-        let plain = match self.is_script {
+        let plain = match self.is_script() {
             true => self.line.clone(),
             false => self.line.replace("\\|", "|").replace(['[', ']'], " "),
         };
@@ -101,7 +35,7 @@ impl Shown {
             matches!(name, Some("clusterrebootd" | "rebootlockctl" | "fleetlock"))
         };
         let first = words.first()?;
-        let mut own = match (words.iter().rposition(ours), self.is_script) {
+        let mut own = match (words.iter().rposition(ours), self.is_script()) {
             (Some(at), _) if at == 0 || self.begins(&words[..at]) => words[at..].to_vec(),
             (None, false) if OWN.contains(&first.as_str()) => {
                 let named = ["clusterrebootd".to_owned()].into_iter();
@@ -122,7 +56,7 @@ impl Shown {
                 "sudo" | "-u" | "clusterrebootd" | "env" | "exec" | "do"
             ) || word.contains('=')
         };
-        self.is_script && before.iter().all(is_before)
+        self.is_script() && before.iter().all(is_before)
     }
 
     fn check(&self, words: &[String]) -> Result<(), String> {
@@ -149,7 +83,7 @@ impl Shown {
                 ErrorKind::MissingRequiredArgument
                 | ErrorKind::MissingSubcommand
                 | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-                    if !self.is_script =>
+                    if !self.is_script() =>
                 {
                     Ok(())
                 }
@@ -161,7 +95,7 @@ impl Shown {
 
 #[test]
 fn every_command_line_in_the_documents_is_one_that_the_program_takes() {
-    let shown: Vec<Shown> = documents().iter().flat_map(|path| shown(path)).collect();
+    let shown = everything();
     let mut checked = 0;
     let mut wrong = Vec::new();
     for it in &shown {
@@ -178,10 +112,10 @@ fn every_command_line_in_the_documents_is_one_that_the_program_takes() {
 
 #[test]
 fn a_command_line_that_the_program_does_not_take_is_found() {
-    let line = |line: &str, is_script| Shown {
+    let line = |line: &str, is_script: bool| Shown {
         document: "a page".to_owned(),
         line: line.to_owned(),
-        is_script,
+        script: is_script.then(String::new),
     };
     for (text, is_script) in [
         ("clusterrebootd lock staus", true),
