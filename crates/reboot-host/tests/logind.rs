@@ -8,63 +8,34 @@ mod common;
 use common::soon;
 use reboot_host::HostError;
 use reboot_host::logind::{Inhibitor, Logind};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use reboot_lab::Bus;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 use zbus::Connection;
 use zbus::connection::Builder;
 
-const CONFIG: &str = r#"<busconfig>
-  <listen>unix:dir=DIRECTORY</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>
-  </policy>
-</busconfig>"#;
-
 /// A message bus of its own, ended with the test.
-struct Bus {
-    daemon: Child,
-    address: String,
-    _directory: TempDir,
+struct Site {
+    bus: Bus,
 }
 
-// === impl Bus ===
+// === impl Site ===
 
-impl Bus {
+impl Site {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("bus.conf");
-        let text = CONFIG.replace("DIRECTORY", &directory.path().to_string_lossy());
-        std::fs::write(&config, text).unwrap();
-        let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--print-address", "--nofork", "--nopidfile"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dbus-daemon starts: on Debian it is in the package dbus-daemon");
-        let mut address = String::new();
-        let mut said = BufReader::new(daemon.stdout.take().unwrap());
-        said.read_line(&mut address).unwrap();
-        Self {
-            daemon,
-            address: address.trim().to_owned(),
-            _directory: directory,
-        }
+        let bus = Bus::start().unwrap();
+        Self { bus }
     }
 
     fn client(&self) -> Logind {
-        Logind::new(Some(self.address.clone())).with_deadline(Duration::from_secs(20))
+        Logind::new(Some(self.bus.address().to_owned())).with_deadline(Duration::from_secs(20))
     }
 
     /// Puts a stand-in on the bus; what it is asked to do comes out of the channel.
     async fn stand_in(&self, answer: Answer) -> (Connection, mpsc::Receiver<String>) {
         let (asked, receiver) = mpsc::channel(8);
         let logind = StandInLogind { asked, answer };
-        let builder = Builder::address(self.address.as_str())
+        let builder = Builder::address(self.bus.address())
             .serve_at("/org/freedesktop/login1", logind)
             .serve_at("/org/freedesktop/systemd1", StandInSystemd)
             .name("org.freedesktop.login1")
@@ -73,13 +44,6 @@ impl Bus {
             soon("the stand-in", builder.build()).await.unwrap(),
             receiver,
         )
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
     }
 }
 
@@ -139,28 +103,28 @@ impl StandInSystemd {
 
 #[tokio::test]
 async fn reboots_arrive_and_ask_no_user() {
-    let bus = Bus::new();
-    let (_connection, mut asked) = bus.stand_in(Answer::Yes).await;
-    bus.client().reboot().await.unwrap();
+    let site = Site::new();
+    let (_connection, mut asked) = site.stand_in(Answer::Yes).await;
+    site.client().reboot().await.unwrap();
     assert_eq!(asked.recv().await.unwrap(), "reboot interactive=false");
-    bus.client().soft_reboot().await.unwrap();
+    site.client().soft_reboot().await.unwrap();
     assert_eq!(asked.recv().await.unwrap(), "reboot with flags 4");
 }
 
 #[tokio::test]
 async fn a_refused_reboot_is_certainly_not_done() {
-    let bus = Bus::new();
-    let (_connection, _asked) = bus.stand_in(Answer::No).await;
-    let error = bus.client().reboot().await.unwrap_err();
+    let site = Site::new();
+    let (_connection, _asked) = site.stand_in(Answer::No).await;
+    let error = site.client().reboot().await.unwrap_err();
     assert!(matches!(error, HostError::Bus { .. }), "{error:?}");
     assert!(error.to_string().contains("inhibited"), "{error}");
 }
 
 #[tokio::test]
 async fn a_reboot_without_an_answer_may_be_under_way() {
-    let bus = Bus::new();
-    let (_connection, mut asked) = bus.stand_in(Answer::Nothing).await;
-    let impatient = bus.client().with_deadline(Duration::from_millis(500));
+    let site = Site::new();
+    let (_connection, mut asked) = site.stand_in(Answer::Nothing).await;
+    let impatient = site.client().with_deadline(Duration::from_millis(500));
     let error = soon("the deadline", impatient.reboot()).await.unwrap_err();
     assert_eq!(error.kind(), "bus_unknown");
     assert!(
@@ -172,20 +136,20 @@ async fn a_reboot_without_an_answer_may_be_under_way() {
 
 #[tokio::test]
 async fn a_bus_that_goes_away_before_the_answer_leaves_it_unknown() {
-    let mut bus = Bus::new();
-    let (_connection, mut asked) = bus.stand_in(Answer::Nothing).await;
-    let client = bus.client();
+    let mut site = Site::new();
+    let (_connection, mut asked) = site.stand_in(Answer::Nothing).await;
+    let client = site.client();
     let waiting = tokio::spawn(async move { client.reboot().await });
     asked.recv().await.unwrap();
-    bus.daemon.kill().unwrap();
+    site.bus.end();
     let error = soon("the loss", waiting).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), "bus_unknown", "{error}");
 }
 
 #[tokio::test]
 async fn without_a_service_or_a_bus_nothing_was_done() {
-    let bus = Bus::new();
-    let error = bus.client().reboot().await.unwrap_err();
+    let site = Site::new();
+    let error = site.client().reboot().await.unwrap_err();
     assert_eq!(error.kind(), "bus");
     assert!(
         error
@@ -199,9 +163,9 @@ async fn without_a_service_or_a_bus_nothing_was_done() {
 
 #[tokio::test]
 async fn only_those_who_block_the_shutdown_are_listed() {
-    let bus = Bus::new();
-    let (_connection, _asked) = bus.stand_in(Answer::Yes).await;
-    let inhibitors = bus.client().inhibitors().await.unwrap();
+    let site = Site::new();
+    let (_connection, _asked) = site.stand_in(Answer::Yes).await;
+    let inhibitors = site.client().inhibitors().await.unwrap();
     let [what, who, why, mode] = ["sleep:shutdown", "dpkg", "busy", "block"].map(str::to_owned);
     let first = Inhibitor {
         what,
@@ -216,15 +180,15 @@ async fn only_those_who_block_the_shutdown_are_listed() {
 
 #[tokio::test]
 async fn soft_reboots_are_counted_where_systemd_does() {
-    let bus = Bus::new();
-    let (connection, _asked) = bus.stand_in(Answer::Yes).await;
-    assert_eq!(bus.client().soft_reboots().await.unwrap(), Some(3));
+    let site = Site::new();
+    let (connection, _asked) = site.stand_in(Answer::Yes).await;
+    assert_eq!(site.client().soft_reboots().await.unwrap(), Some(3));
     let server = connection.object_server();
     let removed = server.remove::<StandInSystemd, _>("/org/freedesktop/systemd1");
     assert!(removed.await.unwrap());
     let old = server.at("/org/freedesktop/systemd1", StandInOldSystemd);
     assert!(old.await.unwrap().is_none());
-    assert_eq!(bus.client().soft_reboots().await.unwrap(), None);
+    assert_eq!(site.client().soft_reboots().await.unwrap(), None);
 }
 
 /// Before version 254.

@@ -1,10 +1,12 @@
 //! A laboratory for tests and benchmarks: real etcd members on loopback addresses, that can be
-//! killed, stopped and restarted; certificates, good and bad; networks that fail in every way.
+//! killed, stopped and restarted; certificates, good and bad; networks that fail in every way; a
+//! message bus.
 //!
 //! Nothing that ships stands on it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))] // a test fails best where it fails
 
+mod bus;
 mod certificates;
 mod etcd;
 mod etcdctl;
@@ -17,6 +19,7 @@ mod wires;
 
 use thiserror::Error;
 
+pub use bus::Bus;
 pub use certificates::{Authority, Identity, Validity};
 pub use etcd::{Etcd, LabOptions, ServerTls};
 pub use etcdctl::{Access, Grant, User};

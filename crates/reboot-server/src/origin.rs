@@ -17,6 +17,40 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 const SITE: &str = "sec-fetch-site";
 
+/// Who sends a request, by what browsers tell of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sender {
+    /// A program; or a browser so old that it tells nothing.
+    Program,
+    /// A page of this server's.
+    OwnPage,
+    /// A person, by the browser's address line.
+    Person,
+    /// A page of another site.
+    Elsewhere,
+}
+
+// === impl Sender ===
+
+impl Sender {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let site = text(headers, &HeaderName::from_static(SITE));
+        let host = text(headers, &HOST).unwrap_or_default();
+        match (site, text(headers, &ORIGIN)) {
+            (None, None) => Self::Program,
+            (Some("same-origin"), _) => Self::OwnPage,
+            (Some("none"), _) => Self::Person,
+            (None, Some(origin)) if is_at(origin, host) => Self::OwnPage,
+            (Some(_), _) | (None, Some(_)) => Self::Elsewhere,
+        }
+    }
+}
+
+fn is_at(origin: &str, host: &str) -> bool {
+    let parts = origin.split_once("://");
+    parts.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+}
+
 /// The names under which a browser may ask for changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Names {
@@ -42,17 +76,12 @@ impl Names {
 
     /// Refuses a change that a browser asks for on behalf of another site.
     fn check(self, headers: &HeaderMap) -> Result<(), Refused> {
-        let site = text(headers, &HeaderName::from_static(SITE));
-        let origin = text(headers, &ORIGIN);
         let host = text(headers, &HOST).unwrap_or_default();
-        let is_ours = match (site, origin) {
-            (None, None) => return Ok(()),
-            (Some(site), _) => matches!(site, "same-origin" | "none"),
-            (None, Some(origin)) => origin
-                .split_once("://")
-                .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host)),
-        };
-        if !is_ours || host.is_empty() {
+        let sender = Sender::of(headers);
+        if sender == Sender::Program {
+            return Ok(());
+        }
+        if sender == Sender::Elsewhere || host.is_empty() {
             let text = "a browser asks for this on behalf of another site: open this server's own \
                         page and act there; behind a proxy, have it pass the header Host on";
             return Err(Kind::Forbidden.because(text));
@@ -106,12 +135,46 @@ async fn from_our_pages(State(names): State<Names>, request: Request, next: Next
 mod tests {
     use super::*;
 
-    fn is_taken(names: Names, pairs: &[(&'static str, &str)]) -> bool {
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
         }
-        names.check(&headers).is_ok()
+        headers
+    }
+
+    fn is_taken(names: Names, pairs: &[(&'static str, &str)]) -> bool {
+        names.check(&headers(pairs)).is_ok()
+    }
+
+    #[test]
+    fn senders_are_told_apart() {
+        let (site, origin, host) = (SITE, "origin", "host");
+        let cases: [(&[(&str, &str)], Sender); 8] = [
+            (&[(site, "same-origin")], Sender::OwnPage),
+            (
+                &[(origin, "http://a:8080"), (host, "a:8080")],
+                Sender::OwnPage,
+            ),
+            (&[(site, "none")], Sender::Person),
+            (&[(host, "a:8080")], Sender::Program),
+            (
+                &[(site, "cross-site"), (origin, "http://a"), (host, "a")],
+                Sender::Elsewhere,
+            ),
+            (
+                &[(site, "cross-site"), (origin, "http://a")],
+                Sender::Elsewhere,
+            ),
+            (
+                &[(origin, "http://b:8080"), (host, "a:8080")],
+                Sender::Elsewhere,
+            ),
+            (&[(origin, "null"), (host, "a:8080")], Sender::Elsewhere),
+        ];
+        for (pairs, sender) in cases {
+            assert_eq!(Sender::of(&headers(pairs)), sender, "{pairs:?}");
+        }
     }
 
     #[test]

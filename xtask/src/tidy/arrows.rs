@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["reboot-core", "reboot-lab", "reboot-store"],
     ),
     ("reboot-sim", &["reboot-core"]),
-    ("reboot-host", &["reboot-core"]),
+    ("reboot-host", &["reboot-core", "reboot-lab"]),
     ("reboot-drain", &["reboot-core"]),
     ("reboot-store", &["reboot-core"]),
     (

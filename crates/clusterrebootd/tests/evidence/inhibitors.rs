@@ -4,30 +4,18 @@
 use crate::bench::Bench;
 use crate::machine::{BUS, Machine};
 use crate::scripts::no_forks;
-use std::fs;
-use std::io::{BufRead, BufReader};
+use reboot_lab::Bus;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::runtime::Runtime;
 use zbus::Connection;
 use zbus::connection::Builder;
 
-const CONFIG: &str = r#"<busconfig>
-  <listen>unix:dir=DIRECTORY</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>
-  </policy>
-</busconfig>"#;
-
 /// A message bus with a logind; both end with it.
-struct Bus {
-    daemon: Child,
-    address: String,
-    logind: Arc<Told>,
+struct Logind {
+    bus: Bus,
+    told: Arc<Told>,
     _serving: (Runtime, Connection),
 }
 
@@ -57,59 +45,39 @@ impl StandIn {
     }
 }
 
-// === impl Bus ===
+// === impl Logind ===
 
-impl Bus {
-    fn start(directory: &Path) -> Self {
-        let config = directory.join("bus.conf");
-        let text = CONFIG.replace("DIRECTORY", &directory.to_string_lossy());
-        fs::write(&config, text).unwrap();
+impl Logind {
+    fn start() -> Self {
         let guard = no_forks();
-        let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--print-address", "--nofork", "--nopidfile"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("dbus-daemon starts: on Debian it is in the package dbus-daemon");
+        let bus = Bus::start().unwrap();
         drop(guard);
-        let mut address = String::new();
-        let mut said = BufReader::new(daemon.stdout.take().unwrap());
-        said.read_line(&mut address).unwrap();
-        let address = address.trim().to_owned();
-        let logind = Arc::new(Told::default());
+        let told = Arc::new(Told::default());
         let runtime = Runtime::new().unwrap();
-        let connection = Builder::address(address.as_str())
-            .serve_at("/org/freedesktop/login1", StandIn(Arc::clone(&logind)))
+        let connection = Builder::address(bus.address())
+            .serve_at("/org/freedesktop/login1", StandIn(Arc::clone(&told)))
             .name("org.freedesktop.login1");
         let connection = runtime.block_on(connection.build()).unwrap();
         Self {
-            daemon,
-            address,
-            logind,
+            bus,
+            told,
             _serving: (runtime, connection),
         }
     }
 
     fn installs(&self, is_installing: bool) {
-        let told = &self.logind.is_installing;
+        let told = &self.told.is_installing;
         told.store(is_installing, Ordering::SeqCst);
     }
 
     fn was_asked(&self) -> usize {
-        self.logind.asked.load(Ordering::SeqCst)
+        self.told.asked.load(Ordering::SeqCst)
     }
 }
 
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
-
-fn machine_on(bench: &Bench, bus: &Bus) -> Machine {
+fn machine_on(bench: &Bench, logind: &Logind) -> Machine {
     let mut machine = bench.machine("n1");
-    machine.variable(BUS, &bus.address);
+    machine.variable(BUS, logind.bus.address());
     machine.set("check_interval_sec", 1);
     machine
 }
@@ -117,17 +85,17 @@ fn machine_on(bench: &Bench, bus: &Bus) -> Machine {
 #[test]
 fn no_command_reboots_amid_a_package_managers_work() {
     let bench = Bench::new();
-    let bus = Bus::start(bench.path());
-    bus.installs(true);
-    let mut machine = machine_on(&bench, &bus);
+    let logind = Logind::start();
+    logind.installs(true);
+    let mut machine = machine_on(&bench, &logind);
     machine.touch("sentinel");
     machine.start();
     bench.wait("it waits", || machine.has_outcome("held_back"));
-    let asked = bus.was_asked();
-    bench.wait("it asks again", || bus.was_asked() > asked);
+    let asked = logind.was_asked();
+    bench.wait("it asks again", || logind.was_asked() > asked);
     assert!(machine.says("APT asks to wait: installs packages"));
     assert_eq!((machine.calls(), bench.holds().len()), (0, 0));
-    bus.installs(false);
+    logind.installs(false);
     bench.wait("it goes", || machine.has("down"));
     assert_eq!(machine.calls(), 1);
 }
@@ -135,9 +103,9 @@ fn no_command_reboots_amid_a_package_managers_work() {
 #[test]
 fn a_command_that_overrides_inhibitors_is_obeyed() {
     let bench = Bench::new();
-    let bus = Bus::start(bench.path());
-    bus.installs(true);
-    let mut machine = machine_on(&bench, &bus);
+    let logind = Logind::start();
+    logind.installs(true);
+    let mut machine = machine_on(&bench, &logind);
     let command = machine.file("reboot").display().to_string();
     machine.set(
         "reboot_command",
@@ -146,7 +114,7 @@ fn a_command_that_overrides_inhibitors_is_obeyed() {
     machine.touch("sentinel");
     machine.start();
     bench.wait("it goes", || machine.has("down"));
-    assert_eq!(bus.was_asked(), 0);
+    assert_eq!(logind.was_asked(), 0);
 }
 
 /// Somebody listens where the bus should be, and never says a word.
@@ -167,14 +135,14 @@ fn a_bus_that_hangs_keeps_no_command_from_rebooting() {
 #[test]
 fn a_machine_without_a_need_asks_nobody() {
     let bench = Bench::new();
-    let bus = Bus::start(bench.path());
-    bus.installs(true);
-    let mut machine = machine_on(&bench, &bus);
+    let logind = Logind::start();
+    logind.installs(true);
+    let mut machine = machine_on(&bench, &logind);
     machine.set("metrics", "{enabled: true, listen: '127.0.0.1:0'}");
     machine.start();
     bench.wait("it listens", || {
         !machine.events("metrics_listening").is_empty()
     });
     bench.wait("it looks, three times", || machine.passes("no_action") > 2);
-    assert_eq!((bus.was_asked(), machine.stop()), (0, 0));
+    assert_eq!((logind.was_asked(), machine.stop()), (0, 0));
 }

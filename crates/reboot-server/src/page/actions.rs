@@ -4,13 +4,13 @@
 use crate::desk::Desk;
 use crate::fleet_api::Problem;
 use crate::operator::{BadWish, Operator};
+use crate::origin::Sender;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use axum::{Router, middleware};
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use reboot_core::id::{BadName, GroupName, NodeName};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -127,22 +127,13 @@ async fn from_the_page_only(
     request: axum::extract::Request,
     next: middleware::Next,
 ) -> Result<Response, (StatusCode, &'static str)> {
-    match is_from_the_page(request.headers()) {
-        true => Ok(next.run(request).await),
-        false => Err((
+    match Sender::of(request.headers()) {
+        Sender::OwnPage => Ok(next.run(request).await),
+        Sender::Program | Sender::Person | Sender::Elsewhere => Err((
             StatusCode::FORBIDDEN,
             "only the page itself may send this: open it, or use /api/v1\n",
         )),
     }
-}
-
-fn is_from_the_page(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site") {
-        return site == "same-origin";
-    }
-    let origin = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://"));
-    origin.is_some_and(|(_, host)| Some(host) == text(HOST.as_str()))
 }
 
 // === impl Sent ===
@@ -187,33 +178,5 @@ impl IntoResponse for Undone {
         };
         let text = format!("Nothing was done: {why}.\nGo back and try again.\n");
         (status, text).into_response()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_page_sends_its_forms() {
-        let cases: [(&[(&str, &str)], bool); 6] = [
-            (&[("sec-fetch-site", "same-origin")], true),
-            (
-                &[("sec-fetch-site", "cross-site"), ("origin", "http://a")],
-                false,
-            ),
-            (&[("origin", "http://a:8080"), ("host", "a:8080")], true),
-            (&[("origin", "http://b:8080"), ("host", "a:8080")], false),
-            (&[("origin", "null"), ("host", "a:8080")], false),
-            (&[("host", "a:8080")], false),
-        ];
-        for (pairs, is_it) in cases {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
-                headers.insert(name, value.parse().unwrap());
-            }
-            assert_eq!(is_from_the_page(&headers), is_it, "{pairs:?}");
-        }
     }
 }
