@@ -8,9 +8,6 @@ use crate::id::{NodeName, SessionId};
 use crate::mutation::Mutation;
 use crate::undo::Undo;
 
-/// The event of a return in the history.
-const RETURN: &str = "return";
-
 /// Applies a drain, fence, return, release or adopt.
 pub(super) fn apply(next: &mut Applied, request: &Request, facts: &Facts) -> Result<(), Refusal> {
     let Some(owner) = owner_of(&request.action) else {
@@ -22,7 +19,6 @@ pub(super) fn apply(next: &mut Applied, request: &Request, facts: &Facts) -> Res
         return Ok(());
     }
     refuse_stranger(&next.group.holds[at], owner)?;
-    let was_back = next.group.holds[at].phase == Phase::Returned;
     match &request.action {
         Action::Drain {
             undo,
@@ -72,23 +68,21 @@ pub(super) fn apply(next: &mut Applied, request: &Request, facts: &Facts) -> Res
     next.group.holds[at].last_request = request.id.clone();
     next.reply = held(&next.group.holds[at]);
     let hold = next.group.holds[at].clone();
-    let verbs = verbs(&request.action).into_iter().flatten();
-    for verb in verbs.filter(|verb| *verb != RETURN || !was_back) {
-        next.note(&request.at, verb, Some(&hold), "");
+    next.note(&request.at, request.action.verb(), Some(&hold), "");
+    if is_return_too(&request.action) {
+        next.note(&request.at, "return", Some(&hold), "");
     }
     Ok(())
 }
 
-/// What the history tells of it. A return is told once, however many runs look after it.
-fn verbs(action: &Action) -> [Option<&'static str>; 2] {
-    let is_return_too = matches!(
-        action,
-        Action::Adopt {
-            return_within_secs: Some(_),
-            ..
-        }
-    );
-    [Some(action.verb()), is_return_too.then_some(RETURN)]
+fn is_return_too(action: &Action) -> bool {
+    let Action::Adopt {
+        return_within_secs, ..
+    } = action
+    else {
+        return false;
+    };
+    return_within_secs.is_some()
 }
 
 fn owner_of(action: &Action) -> Option<&Owner> {
@@ -241,12 +235,9 @@ fn return_(
         Phase::Claimed => return Err(wrong_phase(hold)),
     }
     refuse_unreturned(hold, boot, facts)?;
-    if hold.phase != Phase::Returned {
-        // A daemon that comes and goes must not put off when its node counts as overdue.
-        hold.phase = Phase::Returned;
-        let number = hold.number;
-        next.sides.push(Side::StartDeadline { number, secs });
-    }
+    hold.phase = Phase::Returned;
+    let number = hold.number;
+    next.sides.push(Side::StartDeadline { number, secs });
     Ok(())
 }
 
