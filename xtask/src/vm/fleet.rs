@@ -265,15 +265,24 @@ impl Fleet {
         let boot = self.only_boot(name, since)?;
         let kernel = boot.kernel();
         let history = self.server.history()?;
-        for event in ["fence", "return"] {
-            let of_node = history.iter().skip(since.history);
-            let of_node = of_node.filter(|it| it.node.as_deref() == Some(name));
-            let count = of_node.filter(|it| it.event == event).count();
-            ensure!(
-                count == 1,
-                "{name} has {count} × {event} in the history, not one"
-            );
-        }
+        let of_node = history.iter().skip(since.history);
+        let of_node: Vec<_> = of_node
+            .filter(|it| it.node.as_deref() == Some(name))
+            .collect();
+        let count = |event: &str| of_node.iter().filter(|it| it.event == event).count();
+        let fences = count("fence");
+        ensure!(
+            fences == 1,
+            "{name} has {fences} × fence in the history, not one"
+        );
+        // Each run of the daemon that takes over a node that is back tells so, and tells it once.
+        let after = of_node.iter().skip_while(|it| it.event != "fence");
+        let adoptions = after.filter(|it| it.event == "adopt").count();
+        let returns = count("return");
+        ensure!(
+            returns == adoptions && returns >= 1,
+            "{name} has {returns} × return in the history, and {adoptions} × adopt"
+        );
         let machine = self.machine(name)?;
         let marker = machine.run("cat /run/clusterrebootd/rebooted")?;
         ensure!(

@@ -135,6 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_tells_of_every_scenario_and_its_time() {
+        let text = include_str!("../../../docs/reliability.md");
+        let (_, text) = text.split_once("## Real machines").unwrap();
+        let (_, figures) = text.split_once(" in one run passed in").unwrap();
+        for it in SCENARIOS {
+            assert!(
+                text.contains(&format!("\n| `{}` |", it.name)),
+                "{}",
+                it.name
+            );
+            assert!(figures.contains(&format!("`{}` ", it.name)), "{}", it.name);
+        }
+    }
+
+    #[test]
     fn an_unknown_scenario_is_refused() {
         let Err(error) = choose(&["rolll".to_owned()]) else {
             panic!("it is unknown");

@@ -15,10 +15,15 @@ const APPLICATION: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\n\
                            ExecStart=/usr/bin/test ! -e /var/lib/unfit\n\
                            [Install]\nWantedBy=multi-user.target\n";
 const APPLICATION_UNIT: &str = "/etc/systemd/system/application.service";
+const JOURNAL: &str = "/var/lib/clusterrebootd/journal.json";
+/// Without the pauses between the tries: a test does not wait for five minutes.
+const HASTE_OF: &str = "/run/systemd/system/clusterrebootd.service.d";
+const HASTE: &str = "/run/systemd/system/clusterrebootd.service.d/haste.conf";
 const CONFIG: &str = "/etc/clusterrebootd/config.yaml";
 
 pub(super) fn play(fleet: &mut Fleet) -> anyhow::Result<()> {
     daily_work(fleet)?;
+    with_a_broken_journal(fleet)?;
     let since = fleet.seen()?;
     held_back(fleet)?;
     ensure!(
@@ -73,13 +78,31 @@ fn daily_work(fleet: &mut Fleet) -> anyhow::Result<()> {
     says(fleet, "systemctl --failed", &["0 loaded units listed"])
 }
 
+/// A daemon that cannot run is a failed unit in the end, and runs again when that is mended.
+fn with_a_broken_journal(fleet: &mut Fleet) -> anyhow::Result<()> {
+    println!("  the journal of {NODE} is broken, and mended");
+    let soon = file(HASTE, "644", "[Service]\nRestartSec=10ms\n");
+    let script = format!(
+        "mkdir -p {HASTE_OF}; {soon}systemctl daemon-reload; systemctl stop clusterrebootd\n\
+         cp -p {JOURNAL} /var/tmp; echo broken > {JOURNAL}; systemctl start clusterrebootd || true"
+    );
+    fleet.machine(NODE)?.run(&script)?;
+    fleet.wait_on(NODE, "systemctl is-failed --quiet clusterrebootd")?;
+    says(fleet, "systemctl --failed", &["clusterrebootd.service"])?;
+    says(fleet, "journalctl -u clusterrebootd", &["journal.json"])?;
+    let mend =
+        format!("cp -p /var/tmp/journal.json {JOURNAL}; rm -r {HASTE_OF}; systemctl daemon-reload");
+    says(fleet, &mend, &[])?;
+    says(fleet, "systemctl reset-failed clusterrebootd", &[])?;
+    says(fleet, "systemctl start clusterrebootd", &[])
+}
+
 /// The kill switch, and then somebody who asked logind for no shutdown.
 fn held_back(fleet: &mut Fleet) -> anyhow::Result<()> {
     says(fleet, "touch /etc/clusterrebootd/disable", &[])?;
     says(fleet, INHIBITOR, &[])?;
     fleet.need_of(NODE)?;
-    let outcome = |it: &str| format!("clusterrebootd status | grep -q '^outcome: {it} '");
-    fleet.wait_on(NODE, &outcome("kill_switch_active"))?;
+    blocked_by(fleet, "kill_switch_active")?;
     println!("  its kill switch is taken away; a package manager is at work");
     says(fleet, "rm /etc/clusterrebootd/disable", &[])?;
     says(
@@ -87,12 +110,15 @@ fn held_back(fleet: &mut Fleet) -> anyhow::Result<()> {
         "systemd-inhibit --list",
         &["package-manager", "block"],
     )?;
-    fleet.wait_on(NODE, &outcome("held_back"))?;
-    // Not only in a look of ours: the daemon itself has come so far.
-    fleet.wait_on(
-        NODE,
-        "journalctl -b -u clusterrebootd -o cat | grep -q held_back",
-    )
+    blocked_by(fleet, "held_back")
+}
+
+/// Waits until this keeps the node from its reboot: a look of ours says so, and the daemon itself.
+fn blocked_by(fleet: &mut Fleet, outcome: &str) -> anyhow::Result<()> {
+    let look = format!("clusterrebootd status | grep -q '^outcome: {outcome} '");
+    fleet.wait_on(NODE, &look)?;
+    let told = format!("journalctl -b -u clusterrebootd -o cat | grep -q 'run_outcome: {outcome}'");
+    fleet.wait_on(NODE, &told)
 }
 
 /// The node's boot is checked from now on, and it will fail.

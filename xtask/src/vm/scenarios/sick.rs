@@ -6,6 +6,9 @@ use anyhow::ensure;
 use super::super::fleet::{Fleet, Seen};
 use super::super::image::PACKAGE;
 
+/// Which run of the daemon it is.
+const RUN: &str = "systemctl show -P InvocationID clusterrebootd";
+
 pub(super) fn play(fleet: &mut Fleet) -> anyhow::Result<()> {
     let since = fleet.seen()?;
     fleet.machine("vm-a")?.run("touch /var/lib/sick")?;
@@ -18,8 +21,13 @@ pub(super) fn play(fleet: &mut Fleet) -> anyhow::Result<()> {
     fleet.wait_on("vm-a", "test $(grep -c '^sick ' /var/lib/witness) -ge 3")?;
     stands_still(fleet, since)?;
     println!("  the package is installed anew on vm-a, and its check fails again");
-    let install = format!("dpkg -i {PACKAGE} && sed -i '/^sick /d' /var/lib/witness");
-    fleet.machine("vm-a")?.run(&install)?;
+    let machine = fleet.machine("vm-a")?;
+    let before = machine.run(RUN)?;
+    machine.run(&format!(
+        "dpkg -i {PACKAGE} && sed -i '/^sick /d' /var/lib/witness"
+    ))?;
+    ensure!(machine.run(RUN)? != before, "its daemon was not restarted");
+    fleet.wait_for("adopt", 2, since)?;
     fleet.wait_on("vm-a", "grep -q '^sick ' /var/lib/witness")?;
     stands_still(fleet, since)?;
     println!("  vm-a is mended");
