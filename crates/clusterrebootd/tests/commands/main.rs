@@ -11,6 +11,7 @@ mod hold_back;
 mod lock;
 mod place;
 mod plan;
+mod planned;
 mod reboot;
 mod rebootlockctl;
 mod site;

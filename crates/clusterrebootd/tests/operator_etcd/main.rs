@@ -13,6 +13,8 @@ mod history;
 #[path = "../commands/lock.rs"]
 mod lock;
 mod place;
+#[path = "../commands/planned.rs"]
+mod planned;
 #[path = "../commands/rebootlockctl.rs"]
 mod rebootlockctl;
 #[allow(dead_code)] // as above

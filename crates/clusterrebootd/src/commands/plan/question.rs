@@ -16,7 +16,6 @@ use reboot_core::group::Identity;
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName};
 use reboot_sim::plan::{PlannedNode, Question};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// So many lines of each group's history are read.
 const HISTORY_MAX: usize = 20_000;
@@ -40,16 +39,20 @@ struct Told {
 pub(super) async fn ask(settings: &Settings, args: &PlanArgs) -> Result<Asked> {
     let mut rules = rules(settings)?;
     let mut assumptions = Vec::new();
-    let mut told = match read(settings, &rules).await? {
-        Some(told) => told,
-        None if args.nodes.is_none() => bail!(
-            "{}, so no node is known: give --nodes N to plan for made-up ones",
-            no_store(settings)
-        ),
-        None => {
-            assumptions.push(format!("{}: the nodes are made up", no_store(settings)));
-            Told::default()
+    let is_made_up = args.nodes.is_some();
+    let mut told = match (no_store(settings), is_made_up) {
+        (Some(why), false) => {
+            bail!("{why}, so no node is known: give --nodes N to plan for made-up ones")
         }
+        (Some(why), true) => made_up(&why, &mut assumptions),
+        (None, false) => read(settings, &rules).await?,
+        (None, true) => match read(settings, &rules).await {
+            Ok(told) => told,
+            Err(error) => {
+                let why = format!("the store cannot be read ({error:#})");
+                made_up(&why, &mut assumptions)
+            }
+        },
     };
     what_if(args, &mut rules, &mut told.fleet);
     let names = match args.nodes {
@@ -108,11 +111,20 @@ fn identity(node: &NodeName, machine_id: Option<&MachineId>) -> Result<Identity>
     })
 }
 
-/// Looks into the store; `None` when there is none yet, or none that this version can read.
-async fn read(settings: &Settings, rules: &agent::Settings) -> Result<Option<Told>> {
-    if !settings.store.own_file().is_some_and(Path::exists) {
-        return Ok(None);
-    }
+/// Why there is no store to look into, if that is so.
+fn no_store(settings: &Settings) -> Option<String> {
+    let path = settings.store.own_file()?;
+    let is_missing = !path.exists();
+    is_missing.then(|| format!("there is no store at {}", path.display()))
+}
+
+fn made_up(why: &str, assumptions: &mut Vec<String>) -> Told {
+    assumptions.push(format!("{why}: the nodes are made up"));
+    Told::default()
+}
+
+/// Looks into the store.
+async fn read(settings: &Settings, rules: &agent::Settings) -> Result<Told> {
     let store = open(settings)?;
     let fleet = look(store.as_ref()).await?;
     let mut durations = Known::default();
@@ -120,14 +132,7 @@ async fn read(settings: &Settings, rules: &agent::Settings) -> Result<Option<Tol
         let history = store.history(group, HISTORY_MAX).await;
         durations.learn(&history.map_err(in_words)?, rules);
     }
-    Ok(Some(Told { fleet, durations }))
-}
-
-fn no_store(settings: &Settings) -> String {
-    match settings.store.own_file() {
-        Some(path) => format!("there is no store at {}", path.display()),
-        None => "this version cannot read the configured store".to_owned(),
-    }
+    Ok(Told { fleet, durations })
 }
 
 fn what_if(args: &PlanArgs, rules: &mut agent::Settings, fleet: &mut Fleet) {
