@@ -13,6 +13,8 @@ use super::space::Space;
 
 /// Where the lines stand.
 const DOCUMENT: &str = "docs/packaging.md";
+/// What stands above them there.
+const ABOVE: &str = "podman loads it,\nskopeo takes it to a registry:";
 /// The registry that they name.
 pub(super) const REGISTRY: &str = "registry.example";
 
@@ -151,10 +153,10 @@ fn said_in(folder: &Path, log: &str) -> String {
 impl Lines {
     /// Finds them in the document. It names a version, which need not be this one.
     fn parse(text: &str, version: &str) -> anyhow::Result<Self> {
-        let blocks = text.split("```sh\n").skip(1);
-        let mut blocks = blocks.filter_map(|it| it.split("```").next());
-        let block = blocks.find(|it| it.starts_with("podman load "));
-        let block = block.context("no block of commands begins with `podman load`")?;
+        let below = text.split_once(ABOVE).map(|(_, below)| below);
+        let block = below.and_then(|below| below.trim_start().strip_prefix("```sh\n"));
+        let block = block.and_then(|block| block.split("```").next());
+        let block = block.with_context(|| format!("no commands stand below `{ABOVE}`"))?;
         let (_, named) = block.split_once("clusterrebootd-").context("no archive")?;
         let (named, _) = named.split_once("-oci.tar").context("no archive")?;
         let lines = commands(&block.replace(named, version));
@@ -199,7 +201,9 @@ mod tests {
 
     #[test]
     fn a_block_with_another_command_is_refused() {
-        Lines::parse("```sh\npodman load clusterrebootd-1-oci.tar\n```\n", "2").unwrap_err();
-        Lines::parse("podman load clusterrebootd-1-oci.tar\n", "2").unwrap_err();
+        let load = "```sh\npodman load clusterrebootd-1-oci.tar\n```\n";
+        Lines::parse(load, "2").unwrap_err();
+        Lines::parse(&format!("{ABOVE}\n\n{load}"), "2").unwrap_err();
+        Lines::parse(&format!("{ABOVE}\n\npodman"), "2").unwrap_err();
     }
 }

@@ -126,6 +126,19 @@ impl Host<'_> {
         write_program(&self.root.join("bin").join(name), &text);
     }
 
+    /// Has the program by another name, which it minds, with more words behind its own.
+    pub(crate) fn called(&self, name: &str, more: &str) {
+        let binary = assert_cmd::cargo::cargo_bin("clusterrebootd");
+        let link = self.root.join("bin").join(format!("real-{name}"));
+        fs::create_dir(&link).unwrap();
+        let link = link.join(name);
+        std::os::unix::fs::symlink(binary, &link).unwrap();
+        self.program(
+            name,
+            &format!("#!/bin/sh\nexec {} \"$@\" {more}\n", link.display()),
+        );
+    }
+
     /// A text of the documentation as it reads on this machine.
     pub(crate) fn here(&self, text: &str) -> String {
         let root = self.root.to_str().unwrap();

@@ -13,5 +13,6 @@ mod program;
 mod proxy;
 mod queries;
 mod tool;
+mod typed;
 mod units;
 mod walks;

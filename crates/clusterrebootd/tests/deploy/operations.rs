@@ -9,6 +9,7 @@ const OPERATIONS: &str = "docs/operations.md";
 const PACKAGING: &str = "docs/packaging.md";
 const README: &str = "README.md";
 const FLEETLOCK: &str = "docs/fleetlock.md";
+const SERVER: &str = "docs/server.md";
 const REBOOTLOCKCTL: &str = "docs/rebootlockctl.md";
 
 /// Stands for cargo: what it builds is there already; the packages are one file, which is signed.
@@ -45,7 +46,7 @@ fn machine(site: &Site) -> Host<'_> {
 }
 
 /// A document's commands behind their prompts.
-fn typed(block: &str) -> String {
+pub(crate) fn typed(block: &str) -> String {
     let lines = block.lines().filter_map(|line| line.strip_prefix("$ "));
     lines.map(|line| format!("{line}\n")).collect()
 }
@@ -96,7 +97,9 @@ fn the_old_commands_name_is_given_as_written() {
     let host = machine(&site);
     host.good("install -m 0755 target/release/clusterrebootd /usr/local/bin/");
     host.good("clusterrebootd man --out /usr/local/share/man");
-    host.good(&block(REBOOTLOCKCTL, "# "));
+    let script = block(REBOOTLOCKCTL, "Everything below works under both names.");
+    assert!(script.contains("ln -s clusterrebootd /usr/local/bin/rebootlockctl"));
+    host.good(&script);
     host.good("test /usr/local/bin/rebootlockctl -ef /usr/local/bin/clusterrebootd");
 }
 
@@ -147,6 +150,15 @@ fn one_machine_is_set_up_as_the_readme_says() {
     }
 }
 
+/// Waits until a server of this command serves, has it grant a slot, and stops it.
+const UNTIL_A_GRANT: &str = r#"
+    SERVER 2> log & pid=$!
+    until grep -q server_started log; do kill -0 $pid || { cat log >&2; exit 1; }; done
+    curl --fail --silent --show-error -H 'fleet-lock-protocol: true' \
+        -d '{"client_params":{"id":"a","group":"default"}}' http://127.0.0.1:8080/v1/pre-reboot
+    kill $pid; wait $pid
+"#;
+
 #[test]
 fn the_fleetlock_server_is_started_by_its_name_as_written() {
     let site = Site::new();
@@ -156,27 +168,18 @@ fn the_fleetlock_server_is_started_by_its_name_as_written() {
     let (link, start) = script.split_once('\n').unwrap();
     host.good(link);
     host.good("test /usr/local/bin/fleetlock -ef /usr/local/bin/clusterrebootd");
-    let binary = assert_cmd::cargo::cargo_bin("clusterrebootd");
-    // By its name: the stand-in of the program has another.
-    host.program(
-        "fleetlock",
-        "#!/bin/bash\nexec -a fleetlock BINARY \"$@\"\n",
-    );
-    let by_name = host.root.join("bin/fleetlock");
-    let text = fs::read_to_string(&by_name).unwrap();
-    let binary = binary.to_str().unwrap();
-    fs::write(by_name, text.replace("BINARY", binary)).unwrap();
-    let state = host.root.join("state");
-    fs::create_dir(&state).unwrap();
-    let script = format!(
-        "STATE_DIRECTORY={} {start} 2> log & pid=$!\n\
-         until grep -q server_started log; do kill -0 $pid || {{ cat log >&2; exit 1; }}; done\n\
-         curl --fail --silent -H 'fleet-lock-protocol: true' \
-           -d '{{\"client_params\":{{\"id\":\"a\",\"group\":\"b\"}}}}' \
-           http://127.0.0.1:8080/v1/pre-reboot\n\
-         kill $pid; wait $pid",
-        state.display(),
-        start = start.trim(),
-    );
-    host.good(&script);
+    host.called("fleetlock", "");
+    let start = format!("STATE_DIRECTORY={} {}", host.root.display(), start.trim());
+    host.good(&UNTIL_A_GRANT.replace("SERVER", &start));
+}
+
+#[test]
+fn a_server_is_started_at_a_glance_as_written() {
+    let site = Site::new();
+    let host = machine(&site);
+    let start = typed(&block(SERVER, "On one machine:"));
+    host.good(&format!(
+        "{}\n",
+        UNTIL_A_GRANT.replace("SERVER", start.trim())
+    ));
 }

@@ -12,7 +12,7 @@ const SERVER: &str = "docs/server.md";
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A daemon of a node.
-struct Daemon(Child);
+pub(crate) struct Daemon(Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -21,7 +21,7 @@ impl Drop for Daemon {
     }
 }
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < end, "it never came true: {what}");
@@ -37,7 +37,7 @@ fn finite(script: &str) -> String {
 }
 
 /// The server of the quick start, running.
-fn server(site: &Site) -> Host<'_> {
+pub(crate) fn server(site: &Site) -> Host<'_> {
     let host = site.host("coordinator");
     fs::write(site.desk().join("password"), "geheim\n").unwrap();
     host.good(&block(QUICK_START, "1. Install it:"));
@@ -53,7 +53,7 @@ fn server(site: &Site) -> Host<'_> {
 }
 
 /// A node of the quick start, installed. What only one machine has one of is its own.
-fn node<'a>(site: &'a Site, name: &str) -> Host<'a> {
+pub(crate) fn node<'a>(site: &'a Site, name: &str) -> Host<'a> {
     let host = site.host(name);
     let named = |text: String| text.replace("node-a", name);
     host.good(&named(block(QUICK_START, "1. Install the daemon")));
@@ -72,11 +72,11 @@ fn node<'a>(site: &'a Site, name: &str) -> Host<'a> {
         "etc/clusterrebootd/config.yaml",
         &(host.here(&config) + &own),
     );
-    host.good("clusterrebootd validate-config");
+    host.good(&block(QUICK_START, "3. Check it, then start it:"));
     host
 }
 
-fn start(node: &Host<'_>) -> Daemon {
+pub(crate) fn start(node: &Host<'_>) -> Daemon {
     let config = node.root.join("etc/clusterrebootd/config.yaml");
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("clusterrebootd"));
     command.args(["run", "--config", config.to_str().unwrap()]);
@@ -112,7 +112,7 @@ fn the_quick_start_leads_to_three_nodes_that_reboot_one_after_another() {
 }
 
 /// Gives the site an operator's configuration, by way of this node.
-fn operator_of(site: &Site, node: &Host<'_>) {
+pub(crate) fn operator_of(site: &Site, node: &Host<'_>) {
     node.good(&block(QUICK_START, "as its `token_file`:"));
     let copy = node.root.join("etc/clusterrebootd/operator.yaml");
     fs::copy(copy, site.desk().join("operator.yaml")).unwrap();

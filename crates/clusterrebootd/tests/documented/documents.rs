@@ -8,9 +8,28 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Shown {
     pub(crate) document: String,
     pub(crate) line: String,
-    /// The first line of the script that it stands in, which is to be typed. A name in running text
-    /// may stand for all of its forms.
-    pub(crate) script: Option<String>,
+    /// A name in running text may stand for all of its forms; a script is to be typed.
+    pub(crate) is_script: bool,
+}
+
+/// A block of commands.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) document: String,
+    /// The headings that it stands under, outermost first.
+    pub(crate) headings: Vec<String>,
+    /// The text between it and what was shown before.
+    pub(crate) before: String,
+    pub(crate) lines: Vec<String>,
+}
+
+/// A document, taken apart.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) name: String,
+    /// What stands between single backticks.
+    pub(crate) spans: Vec<String>,
+    pub(crate) scripts: Vec<Script>,
 }
 
 pub(crate) fn repository() -> PathBuf {
@@ -18,8 +37,8 @@ pub(crate) fn repository() -> PathBuf {
     root.canonicalize().unwrap()
 }
 
-/// Everything that all documents show.
-pub(crate) fn everything() -> Vec<Shown> {
+/// All documents.
+pub(crate) fn pages() -> Vec<Page> {
     let root = repository();
     let below = |folder: &Path| {
         let entries = fs::read_dir(folder).unwrap();
@@ -28,60 +47,94 @@ pub(crate) fn everything() -> Vec<Shown> {
     };
     let mut all: Vec<_> = below(&root).chain(below(&root.join("docs"))).collect();
     all.sort();
-    all.iter().flat_map(|path| shown(path)).collect()
+    let page = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        Page::of(&name, &fs::read_to_string(path).unwrap())
+    };
+    all.iter().map(page).collect()
 }
 
-/// What is to be typed in a document's blocks, and what stands between backticks in its text.
-fn shown(path: &Path) -> Vec<Shown> {
-    let text = fs::read_to_string(path).unwrap();
-    let document = path.file_name().unwrap().to_string_lossy();
-    let mut all = Vec::new();
-    for (at, part) in text.split("```").enumerate() {
-        let (kind, body) = part.split_once('\n').unwrap_or(("", part));
-        let is_text = at % 2 == 0;
-        let lines = match kind.trim() {
-            _ if is_text => spans(part),
-            "sh" => scripts(body),
-            "console" => typed(&scripts(body)),
-            "text" => commands(&scripts(body)),
-            _ => Vec::new(),
+// === impl Page ===
+
+impl Page {
+    pub(crate) fn of(name: &str, text: &str) -> Self {
+        let mut page = Self {
+            name: name.to_owned(),
+            spans: Vec::new(),
+            scripts: Vec::new(),
         };
-        let first = lines.first().cloned().filter(|_| !is_text);
-        all.extend(lines.into_iter().map(|line| Shown {
-            document: document.clone().into_owned(),
-            line,
-            script: first.clone(),
-        }));
+        let (mut headings, mut before) = (Vec::new(), "");
+        for (at, part) in text.split("```").enumerate() {
+            if at % 2 == 0 {
+                before = part;
+                part.lines().for_each(|line| descend(&mut headings, line));
+                page.spans.extend(spans(part));
+                continue;
+            }
+            let (kind, body) = part.split_once('\n').unwrap_or(("", part));
+            let lines = commands(name, kind.trim(), body);
+            if !lines.is_empty() {
+                page.scripts.push(Script {
+                    document: name.to_owned(),
+                    headings: headings.clone(),
+                    before: before.to_owned(),
+                    lines,
+                });
+            }
+        }
+        page
     }
-    all
+
+    /// All that it shows, a line each.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = Shown> {
+        let spans = self.spans.iter().map(|line| (line, false));
+        let lines = self.scripts.iter().flat_map(|script| &script.lines);
+        let all = spans.chain(lines.map(|line| (line, true)));
+        all.map(|(line, is_script)| Shown {
+            document: self.name.clone(),
+            line: line.clone(),
+            is_script,
+        })
+    }
 }
 
-/// The text between single backticks, on one line.
+/// Goes under a heading, and out of those that are not above it.
+fn descend(headings: &mut Vec<String>, line: &str) {
+    let depth = |line: &str| line.bytes().take_while(|it| *it == b'#').count();
+    if depth(line) > 0 && line.trim_start_matches('#').starts_with(' ') {
+        headings.retain(|above| depth(above) < depth(line));
+        headings.push(line.to_owned());
+    }
+}
+
+/// The text between single backticks; the end of a line is a blank there.
 fn spans(text: &str) -> Vec<String> {
-    let odd = |line: &str| {
-        let spans = line.split('`').skip(1).step_by(2).map(str::to_owned);
-        spans.collect::<Vec<_>>()
+    let paragraphs = text.split("\n\n");
+    let odd = |paragraph: &str| {
+        let spans = paragraph.split('`').skip(1).step_by(2);
+        let words = |span: &str| span.split_whitespace().collect::<Vec<_>>().join(" ");
+        spans.map(words).collect::<Vec<_>>()
     };
-    text.lines().flat_map(odd).collect()
+    paragraphs.flat_map(odd).collect()
 }
 
-/// The lines of a script, with those that a backslash goes on in one.
-fn scripts(body: &str) -> Vec<String> {
+/// What is to be typed of a block of this kind.
+fn commands(document: &str, kind: &str, body: &str) -> Vec<String> {
     let joined = body.replace("\\\n", " ");
-    joined.lines().map(|line| line.trim().to_owned()).collect()
-}
-
-/// What stands behind a prompt.
-fn typed(lines: &[String]) -> Vec<String> {
-    let typed = lines.iter().filter_map(|line| line.strip_prefix("$ "));
-    typed.map(str::to_owned).collect()
-}
-
-/// What is a command among the lines of a block that says it is text.
-fn commands(lines: &[String]) -> Vec<String> {
-    let is_command = |line: &&String| {
-        let first = line.split_whitespace().next();
-        matches!(first, Some("cargo" | "etcdctl"))
+    let lines = joined.lines().map(str::trim);
+    let all: Vec<&str> = match kind {
+        "sh" => lines.collect(),
+        "console" => lines.filter_map(|line| line.strip_prefix("$ ")).collect(),
+        // Mostly what programs say; commands that are there by themselves are meant to be typed.
+        "text" if lines.clone().all(is_command) => lines.collect(),
+        "text" => lines.filter_map(|line| line.strip_prefix("$ ")).collect(),
+        "yaml" | "toml" => Vec::new(),
+        unknown => panic!("{document} has a block of the kind `{unknown}`: sh, console or text?"),
     };
-    lines.iter().filter(is_command).cloned().collect()
+    all.into_iter().map(str::to_owned).collect()
+}
+
+fn is_command(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    ["cargo", "etcdctl", "for", "done"].contains(&first)
 }

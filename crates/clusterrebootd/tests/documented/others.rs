@@ -1,41 +1,58 @@
-//! Every command line of another program that the documentation shows is typed by a test: by the
-//! same words, or because the test reads them there.
+//! What the documentation has people type, a test types: each block of commands because the test
+//! reads it there, each command of another program in running text by its words.
 
-use crate::documents::{Shown, everything, repository};
+use crate::documents::{Page, Script, pages, repository};
 use crate::ledger::{COMMANDS, SCRIPTS, Typed};
 use std::collections::BTreeSet;
 use std::fs;
 
-/// Programs of others. A script may have any; in running text these begin a command.
+/// Programs of others that begin a command in running text.
 const OTHERS: &[&str] = &[
+    "apt",
     "apt-get",
+    "busctl",
+    "cargo",
+    "cat",
+    "chmod",
+    "chown",
     "cosign",
+    "cp",
     "curl",
     "dpkg",
     "etcdctl",
     "git",
     "install",
     "journalctl",
+    "kill",
     "kubectl",
     "ln",
+    "loginctl",
     "make",
+    "minisign",
+    "mkdir",
+    "mv",
     "nginx",
     "openssl",
     "podman",
     "promtool",
+    "rm",
     "rpm",
     "rustup",
+    "sed",
     "shutdown",
     "skopeo",
     "sqlite3",
     "systemctl",
     "systemd-analyze",
+    "systemd-id128",
     "systemd-inhibit",
+    "systemd-run",
+    "tee",
     "touch",
 ];
 
 /// What stands before a command, and is none.
-const BEFORE: &[&str] = &["sudo", "-u", "env", "do", "then", "if", "!"];
+const BEFORE: &[&str] = &["sudo", "env", "exec"];
 
 /// Of what has changed long ago nothing is typed any more.
 const PAST: &str = "CHANGELOG.md";
@@ -48,86 +65,134 @@ struct Audit {
     count: usize,
 }
 
-// === impl Shown ===
+/// Whether it is the project's own automation, whose commands are checked beside it.
+fn is_of_the_house(line: &str) -> bool {
+    let words = line.split_whitespace();
+    let mut words = words.skip_while(|word| word.contains('='));
+    let is_cargo = words.next() == Some("cargo");
+    let own = ["xtask", "test", "build", "fmt", "clippy", "doc"];
+    is_cargo && words.next().is_none_or(|word| own.contains(&word))
+}
 
-impl Shown {
-    /// The command of another program that begins it, without what stands before it.
-    fn other(&self) -> Option<String> {
-        let words = shlex::split(&self.line)?;
-        let is_before = |word: &&String| BEFORE.contains(&word.as_str()) || word.contains('=');
-        let words: Vec<_> = words.iter().skip_while(is_before).cloned().collect();
-        let first = words.first()?.as_str();
-        let is_own = ["clusterrebootd", "rebootlockctl", "fleetlock", "cargo"].contains(&first);
-        let is_other = match &self.script {
-            Some(_) => !is_own,
-            None => OTHERS.contains(&first) && words.len() > 1,
-        };
-        is_other.then(|| words.join(" "))
-    }
+/// The commands of other programs in running text.
+fn others(span: &str) -> Vec<String> {
+    let words: Vec<&str> = span.split_whitespace().collect();
+    let ends = |word: &&str| matches!(*word, "&&" | "||" | "|" | ";" | "&");
+    let commands = words.split(ends).filter_map(|words| {
+        let is_before = |word: &&&str| BEFORE.contains(word) || word.contains('=');
+        let words: Vec<&str> = words.iter().skip_while(is_before).copied().collect();
+        let is_one = words.len() > 1 && OTHERS.contains(&words[0]);
+        is_one.then(|| words.join(" "))
+    });
+    commands.filter(|line| !is_of_the_house(line)).collect()
 }
 
 // === impl Audit ===
 
 impl Audit {
-    fn of(shown: &[Shown]) -> Self {
+    fn of(pages: &[Page]) -> Self {
         let mut audit = Self::default();
-        for it in shown.iter().filter(|it| it.document != PAST) {
-            if let Some(command) = it.other() {
-                audit.count += 1;
-                audit.look_up(it, &command);
+        for page in pages.iter().filter(|page| page.name != PAST) {
+            page.scripts.iter().for_each(|script| audit.script(script));
+            for span in &page.spans {
+                for command in others(span) {
+                    audit.command(&page.name, &command);
+                }
             }
         }
         audit
     }
 
-    /// A script is in the ledger by its document and its first line, a command in running text by
-    /// itself.
-    fn look_up(&mut self, shown: &Shown, command: &str) {
-        let (list, document, words) = match &shown.script {
-            Some(first) => (SCRIPTS, shown.document.as_str(), first.as_str()),
-            None => (COMMANDS, "", command),
+    fn script(&mut self, script: &Script) {
+        if script.lines.iter().all(|line| is_of_the_house(line)) {
+            return;
+        }
+        self.count += 1;
+        let is_it = |(document, words, _): &&(&str, &str, Typed)| {
+            let is_under = script.headings.iter().any(|heading| heading == words);
+            *document == script.document && (is_under || script.before.contains(words))
         };
-        let is_it = |it: &&(&'static str, &'static str, Typed)| {
-            it.0 == document
-                && (it.1 == words || (shown.script.is_some() && words.starts_with(it.1)))
+        let Some((document, words, typed)) = SCRIPTS.iter().find(is_it) else {
+            let what = format!("{}: no test types the block of", script.document);
+            self.wrong.push(format!("{what} `{}`", script.lines[0]));
+            return;
         };
-        let Some((document, words, typed)) = list.iter().find(is_it) else {
-            let what = format!("{}: no test types `{command}`", shown.document);
+        self.used.insert((document, words));
+        let problem = match typed {
+            Typed::In(file) => reads(file, document, words).err(),
+            Typed::As(file) => script.lines.iter().find_map(|line| has(file, line).err()),
+            Typed::Nowhere(why) => told(&script.lines[0], why),
+        };
+        self.wrong.extend(problem);
+    }
+
+    fn command(&mut self, document: &str, command: &str) {
+        self.count += 1;
+        let Some((words, typed)) = COMMANDS.iter().find(|(words, _)| *words == command) else {
+            let what = format!("{document}: no test types `{command}`");
             self.wrong
                 .push(format!("{what}; have one do so, and tell ledger.rs"));
             return;
         };
-        self.used.insert((document, words));
-        match typed {
-            Typed::In(file) => self.wrong.extend(is_typed(file, document, words).err()),
-            Typed::Nowhere(why) => println!("no test types `{words}`: {why}"),
-        }
+        self.used.insert(("", words));
+        let problem = match typed {
+            Typed::In(file) | Typed::As(file) => types(file, command).err(),
+            Typed::Nowhere(why) => told(command, why),
+        };
+        self.wrong.extend(problem);
     }
 
     fn idle(&self) -> Vec<&'static str> {
-        let all = SCRIPTS.iter().chain(COMMANDS);
-        let idle = all.filter(|(document, words, _)| !self.used.contains(&(*document, *words)));
-        idle.map(|(_, words, _)| *words).collect()
+        let scripts = SCRIPTS
+            .iter()
+            .map(|(document, words, _)| (*document, *words));
+        let commands = COMMANDS.iter().map(|(words, _)| ("", *words));
+        let idle = scripts.chain(commands).filter(|it| !self.used.contains(it));
+        idle.map(|(_, words)| words).collect()
     }
 }
 
-/// The file reads the document, or has every word of the command.
-fn is_typed(file: &str, document: &str, command: &str) -> Result<(), String> {
+fn told(command: &str, why: &str) -> Option<String> {
+    println!("no test types `{command}`: {why}");
+    None
+}
+
+/// The file names the document and the words before the block, by which it finds it.
+fn reads(file: &str, document: &str, words: &str) -> Result<(), String> {
+    let text = source(file)?;
+    match text.contains(document) && text.contains(words) {
+        true => Ok(()),
+        false => Err(format!("{file} does not read {document} below `{words}`")),
+    }
+}
+
+/// The file has the line as it is.
+fn has(file: &str, line: &str) -> Result<(), String> {
+    match source(file)?.contains(line) {
+        true => Ok(()),
+        false => Err(format!("{file} does not type `{line}`")),
+    }
+}
+
+/// The file has every word of the command.
+fn types(file: &str, command: &str) -> Result<(), String> {
+    let text = source(file)?;
+    match command.split_whitespace().all(|word| text.contains(word)) {
+        true => Ok(()),
+        false => Err(format!("{file} does not type `{command}`")),
+    }
+}
+
+/// A file of ours, with its strings as they are meant.
+fn source(file: &str) -> Result<String, String> {
     let text = fs::read_to_string(repository().join(file));
     let text = text.map_err(|error| format!("{file}: {error}"))?;
-    let reads = !document.is_empty() && text.contains(document);
-    let has_all = command.split_whitespace().all(|word| text.contains(word));
-    match reads || has_all {
-        true => Ok(()),
-        false => Err(format!(
-            "{file} neither reads {document} nor types `{command}`"
-        )),
-    }
+    Ok(text.replace("\\n", "\n").replace("\\\"", "\""))
 }
 
 #[test]
-fn every_command_of_another_program_in_the_documents_is_typed_by_a_test() {
-    let audit = Audit::of(&everything());
+fn every_command_in_the_documents_is_typed_by_a_test() {
+    let audit = Audit::of(&pages());
     assert!(audit.wrong.is_empty(), "{}", audit.wrong.join("\n"));
     assert_eq!(audit.idle(), [""; 0], "no document shows these any more");
     assert!(audit.count > 90, "only {} were found", audit.count);
@@ -135,19 +200,20 @@ fn every_command_of_another_program_in_the_documents_is_typed_by_a_test() {
 
 #[test]
 fn a_command_that_no_test_types_is_found() {
-    let shown = |line: &str, script: Option<&str>| Shown {
-        document: "operations.md".to_owned(),
-        line: line.to_owned(),
-        script: script.map(str::to_owned),
-    };
-    for (line, script) in [
-        ("systemctl enable --now another", None),
-        ("sudo mkfs.ext4 /dev/sda", Some("sudo mkfs.ext4 /dev/sda")),
-        ("FAST=1 systemctl stop x", Some("true")),
+    for text in [
+        "Then `systemctl enable\n--now another` it.",
+        "See `clusterrebootd status | sudo tee /etc/x`.",
+        "`cargo install another`",
+        "# A\n\n```sh\nsudo mkfs.ext4 /dev/sda\n```\n",
+        "# A\n\n```sh\nclusterrebootd lock status && sudo rm -rf /\n```\n",
+        "# A\n\n```console\n$ FAST=1 systemctl stop x\n```\n",
+        "# A\n\n```text\nit says\n$ systemctl mask x\n```\n",
     ] {
-        let audit = Audit::of(&[shown(line, script)]);
-        assert_eq!(audit.wrong.len(), 1, "{line}: {:?}", audit.wrong);
+        let audit = Audit::of(&[Page::of("operations.md", text)]);
+        assert_eq!(audit.wrong.len(), 1, "{text}: {:?}", audit.wrong);
     }
-    assert!(is_typed("docs/operations.md", "", "systemctl mkfs.ext4").is_err());
-    assert!(is_typed("docs/gone.md", "", "systemctl").is_err());
+    let unknown = || Page::of("operations.md", "```bash\nrm x\n```\n");
+    assert!(std::panic::catch_unwind(unknown).is_err());
+    types("docs/operations.md", "systemctl mkfs.ext4").unwrap_err();
+    reads("docs/operations.md", "gone.md", "## Install").unwrap_err();
 }

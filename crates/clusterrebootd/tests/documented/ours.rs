@@ -1,6 +1,6 @@
 //! Every command line of ours that the documentation shows is one that the program takes.
 
-use crate::documents::{Shown, everything};
+use crate::documents::{Page, Shown, pages};
 use clap::error::ErrorKind;
 use clusterrebootd_cli::Called;
 use clusterrebootd_cli::cli::{FleetlockArgs, command, command_of};
@@ -12,13 +12,9 @@ const OWN: &[&str] = &["lock", "fleet", "store", "history", "simulate", "serve"]
 // === impl Shown ===
 
 impl Shown {
-    fn is_script(&self) -> bool {
-        self.script.is_some()
-    }
-
     /// The words of each command of ours in it, the program's name first.
     fn commands(&self) -> Vec<Vec<String>> {
-        let plain = match self.is_script() {
+        let plain = match self.is_script {
             true => self.line.clone(),
             false => self.line.replace("\\|", "|").replace(['[', ']'], " "),
         };
@@ -35,7 +31,7 @@ impl Shown {
             matches!(name, Some("clusterrebootd" | "rebootlockctl" | "fleetlock"))
         };
         let first = words.first()?;
-        let mut own = match (words.iter().rposition(ours), self.is_script()) {
+        let mut own = match (words.iter().rposition(ours), self.is_script) {
             (Some(at), _) if at == 0 || self.begins(&words[..at]) => words[at..].to_vec(),
             (None, false) if OWN.contains(&first.as_str()) => {
                 let named = ["clusterrebootd".to_owned()].into_iter();
@@ -56,7 +52,7 @@ impl Shown {
                 "sudo" | "-u" | "clusterrebootd" | "env" | "exec" | "do"
             ) || word.contains('=')
         };
-        self.is_script() && before.iter().all(is_before)
+        self.is_script && before.iter().all(is_before)
     }
 
     fn check(&self, words: &[String]) -> Result<(), String> {
@@ -83,7 +79,7 @@ impl Shown {
                 ErrorKind::MissingRequiredArgument
                 | ErrorKind::MissingSubcommand
                 | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-                    if !self.is_script() =>
+                    if !self.is_script =>
                 {
                     Ok(())
                 }
@@ -95,7 +91,8 @@ impl Shown {
 
 #[test]
 fn every_command_line_in_the_documents_is_one_that_the_program_takes() {
-    let shown = everything();
+    let pages = pages();
+    let shown: Vec<Shown> = pages.iter().flat_map(Page::shown).collect();
     let mut checked = 0;
     let mut wrong = Vec::new();
     for it in &shown {
@@ -115,7 +112,7 @@ fn a_command_line_that_the_program_does_not_take_is_found() {
     let line = |line: &str, is_script: bool| Shown {
         document: "a page".to_owned(),
         line: line.to_owned(),
-        script: is_script.then(String::new),
+        is_script,
     };
     for (text, is_script) in [
         ("clusterrebootd lock staus", true),

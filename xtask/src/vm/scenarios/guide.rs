@@ -1,7 +1,7 @@
 //! The operators' guide on a real systemd and its logind, by the guide's own lines: what holds a
 //! node back, and a boot whose own check fails.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use super::super::fleet::Fleet;
 use super::super::guest::file;
@@ -64,7 +64,7 @@ fn daily_work(fleet: &mut Fleet) -> anyhow::Result<()> {
         &["active (running)", "no_action"],
     )?;
     says(fleet, "journalctl -u clusterrebootd", &["daemon_started"])?;
-    let id = "systemd-id128 machine-id --app-specific=de35106b6ec24688b63afddaa156679b";
+    let id = id_of_zincati()?;
     says(fleet, &format!("{id} | grep -Ex '[0-9a-f]{{32}}'"), &[])?;
     says(fleet, "systemctl restart clusterrebootd", &[])?;
     let machine = fleet.machine(NODE)?;
@@ -76,6 +76,15 @@ fn daily_work(fleet: &mut Fleet) -> anyhow::Result<()> {
     machine.run(&format!("cp -p /var/tmp/config.yaml {CONFIG}"))?;
     says(fleet, "systemctl reload clusterrebootd", &[])?;
     says(fleet, "systemctl --failed", &["0 loaded units listed"])
+}
+
+/// What zincati.md has people type to learn the id by which Zincati goes.
+fn id_of_zincati() -> anyhow::Result<String> {
+    let text = include_str!("../../../../docs/zincati.md");
+    let below = text.split_once("On a node it is");
+    let script = below.and_then(|(_, below)| below.split("```").nth(1));
+    let line = script.and_then(|script| script.lines().nth(1));
+    Ok(line.context("zincati.md shows no command")?.to_owned())
 }
 
 /// A daemon that cannot run is a failed unit in the end, and runs again when that is mended.
