@@ -67,12 +67,8 @@ impl Site {
         Shell::at(&self.etcd)
     }
 
-    /// A shell on a machine: our commands know its configuration.
     fn shell_on(&self, machine: &Machine) -> Shell {
-        for name in ["clusterrebootd", "rebootlockctl"] {
-            machine.give_command(name);
-        }
-        self.shell().with_programs_of(&machine.dir)
+        self.shell().on(machine)
     }
 
     /// A node of the original that wants the lock; it leaves a file while it has it.

@@ -1,6 +1,7 @@
 //! An operator's shell, in which etcdctl finds the cluster; and what the documentation has them
 //! type there.
 
+use crate::machine::Machine;
 use crate::scripts::no_forks;
 use reboot_lab::Etcd;
 use std::path::{Path, PathBuf};
@@ -37,9 +38,13 @@ impl Shell {
         self
     }
 
-    /// With the programs of this directory before all others.
-    pub(crate) fn with_programs_of(mut self, dir: &Path) -> Self {
-        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", dir.display());
+    /// On a machine: our commands know its configuration, and nobody asks who calls them.
+    pub(crate) fn on(mut self, machine: &Machine) -> Self {
+        for name in ["clusterrebootd", "rebootlockctl"] {
+            machine.give_command(name);
+        }
+        machine.script("sudo", "exec \"$@\"\n");
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", machine.dir.display());
         self.variables.push(("PATH", path));
         self
     }

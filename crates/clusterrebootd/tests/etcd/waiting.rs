@@ -122,8 +122,7 @@ fn the_runbook_brings_a_fleet_on_whose_node_does_not_come_back() {
     bench.wait("it is overdue", || {
         Bench::standing(&bench.look(), "node-7") == Standing::Overdue
     });
-    other.give_command("clusterrebootd");
-    let shell = Shell::at(&lab::shared()).with_programs_of(&other.dir);
+    let shell = Shell::at(&lab::shared()).on(&other);
     let step = |number: u32| {
         let words = format!("\n{number}. **");
         shell.good(&documented_after("runbook.md", RUNBOOK, &words))
