@@ -7,7 +7,7 @@ pub enum ExitCode {
     Success,
     /// Set-up or a pass failed.
     RuntimeFailure,
-    /// The configuration does not pass the checks.
+    /// The configuration does not pass the checks, or cannot be read.
     InvalidConfig,
     /// The health script, a hook or a cluster policy blocks.
     HealthBlocked,
@@ -60,7 +60,7 @@ impl ExitCode {
         match self {
             Self::Success => "success: nothing to do, prerequisites satisfied, or valid",
             Self::RuntimeFailure => "runtime failure: set-up or the pass itself failed",
-            Self::InvalidConfig => "invalid configuration",
+            Self::InvalidConfig => "invalid configuration, or one that cannot be read",
             Self::HealthBlocked => "blocked by health: the script, a hook or a cluster policy",
             Self::NoSlot => "no slot: others hold them all, or the store is out of reach",
             Self::KillSwitch => "the kill switch file exists",

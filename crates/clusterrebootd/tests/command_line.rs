@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs)] // a test fails best where it fails
 
 use assert_cmd::Command;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 struct Ran {
@@ -11,17 +13,21 @@ struct Ran {
     stderr: String,
 }
 
-fn clusterrebootd(args: &[&str]) -> Ran {
-    let output = Command::cargo_bin("clusterrebootd")
-        .unwrap()
-        .args(args)
-        .output()
-        .unwrap();
-    Ran {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+// === impl Ran ===
+
+impl Ran {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     }
+}
+
+fn clusterrebootd(args: &[&str]) -> Ran {
+    Ran::of(Command::cargo_bin("clusterrebootd").unwrap().args(args))
 }
 
 #[test]
@@ -147,11 +153,70 @@ fn an_invalid_configuration_ends_with_2_and_its_problems() {
         assert_eq!((ran.code, &report["valid"]), (2, &false.into()));
         assert_eq!(report["problems"].as_array().unwrap().len(), 5);
     });
-    let ran = clusterrebootd(&["validate-config", "--config", "/nowhere/config.yaml"]);
-    assert_eq!(
-        ran.code, 2,
-        "a file that is not there is no valid configuration"
-    );
+}
+
+/// The program without root's right to read everything, whoever runs the tests.
+fn unprivileged(args: &[&str]) -> Ran {
+    let binary = assert_cmd::cargo::cargo_bin("clusterrebootd");
+    let mut command = Command::new(&binary);
+    if nix::unistd::geteuid().is_root() {
+        command = Command::new("setpriv");
+        let rights = "-dac_override,-dac_read_search";
+        command.args(["--inh-caps", rights, "--bounding-set", rights]);
+        command.arg(&binary);
+    }
+    Ran::of(command.args(args))
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_not_called_invalid_and_ends_with_2_too() {
+    with_config(VALID, |path| {
+        std::fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
+        let folder = Path::new(path).parent().unwrap().to_str().unwrap();
+        let missing = format!("{path}.missing");
+        for (file, why, remedy) in [
+            (path, "Permission denied", "mostly with sudo"),
+            (&missing, "No such file", "name the file with --config"),
+            (folder, "Is a directory", "name the file with --config"),
+        ] {
+            for command in [
+                "validate-config",
+                "simulate",
+                "status",
+                "run",
+                "serve",
+                "plan",
+            ] {
+                let ran = unprivileged(&[command, "--config", file]);
+                let said = &ran.stderr;
+                assert_eq!(
+                    (ran.code, ran.stdout.as_str()),
+                    (2, ""),
+                    "{command}: {said}"
+                );
+                assert!(
+                    said.starts_with("cannot read the configuration\n"),
+                    "{said}"
+                );
+                assert!(said.contains(why) && said.contains(remedy), "{said}");
+                assert!(!said.contains("invalid"), "{said}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_configuration_that_is_read_and_is_no_text_is_called_invalid() {
+    with_config(VALID, |path| {
+        std::fs::write(path, b"a: b\nc: \xe4\n").unwrap();
+        let ran = clusterrebootd(&["validate-config", "--config", path]);
+        assert_eq!(ran.code, 2);
+        assert!(
+            ran.stderr.starts_with("invalid configuration\n"),
+            "{}",
+            ran.stderr
+        );
+    });
 }
 
 #[test]

@@ -48,6 +48,11 @@ pub(crate) fn refuse(problems: &ConfigProblems) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
     let colour = stderr.is_terminal() && !crate::console::is_colour_unwanted();
     // Nothing is left to tell if this fails; the exit code says it all the same.
-    let _ = writeln!(stderr, "invalid configuration\n{}", problems.render(colour));
+    let _ = writeln!(
+        stderr,
+        "{}\n{}",
+        problems.headline(),
+        problems.render(colour)
+    );
     ExitCode::InvalidConfig
 }

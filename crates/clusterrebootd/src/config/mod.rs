@@ -61,7 +61,7 @@ impl Settings {
     /// # Errors
     /// Every problem of the file at once; one that cannot be read is a problem too.
     pub fn load(path: &Path) -> Result<Self, ConfigProblems> {
-        let text = read(path).map_err(|problem| ConfigProblems::new(path, "", vec![problem]))?;
+        let text = read(path)?;
         Self::parse(path, &text)
     }
 
@@ -96,19 +96,28 @@ fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn read(path: &Path) -> Result<String, Problem> {
-    let unreadable = |error: std::io::Error| {
+/// The text of a file.
+fn read(path: &Path) -> Result<String, ConfigProblems> {
+    let bytes = bytes_of(path).map_err(|error| {
         let remedy = match error.kind() {
             std::io::ErrorKind::PermissionDenied => "read it as its owner, mostly with sudo",
             _ => "name the file with --config, or mend its permissions",
         };
-        Problem::of_file(&format!("the file cannot be read: {error}"), remedy)
-    };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+        let cause = format!("the file cannot be read: {error}");
+        ConfigProblems::unread(path, Problem::of_file(&cause, remedy))
+    })?;
+    text_of(bytes).map_err(|problem| ConfigProblems::new(path, "", vec![problem]))
+}
+
+/// One more than a file may have shows that it has too many.
+fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let file = std::fs::File::open(path)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn text_of(bytes: Vec<u8>) -> Result<String, Problem> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         let cause = format!("the file is longer than {FILE_BYTES_MAX} bytes");
         return Err(Problem::of_file(

@@ -35,7 +35,8 @@ pub struct ConfigProblems {
     pub path: PathBuf,
     /// What was wrong, in the order of the file; never empty.
     pub problems: Vec<Problem>,
-    source: String,
+    /// The file's text; none when it could not be read.
+    source: Option<String>,
 }
 
 // === impl Problem ===
@@ -98,7 +99,24 @@ impl ConfigProblems {
         Self {
             path: path.to_owned(),
             problems,
-            source: source.to_owned(),
+            source: Some(source.to_owned()),
+        }
+    }
+
+    /// The one problem of a file that could not be read.
+    pub(crate) fn unread(path: &Path, problem: Problem) -> Self {
+        Self {
+            path: path.to_owned(),
+            problems: vec![problem],
+            source: None,
+        }
+    }
+
+    /// What is the matter, in words that stand above the report.
+    pub fn headline(&self) -> &'static str {
+        match self.source {
+            Some(_) => "invalid configuration",
+            None => "cannot read the configuration",
         }
     }
 
@@ -152,12 +170,9 @@ impl ConfigProblems {
         }
         let head = paint.bold(&format!("{file}:{}:{}", place.line, place.column));
         let head = format!("{head}: {}", problem.message());
-        let Some(line) = self
-            .source
-            .lines()
-            .nth(place.line - 1)
-            .filter(|_| place.width > 0)
-        else {
+        let source = self.source.as_deref().unwrap_or_default();
+        let line = source.lines().nth(place.line - 1);
+        let Some(line) = line.filter(|_| place.width > 0) else {
             return head;
         };
         let number = place.line.to_string();

@@ -113,7 +113,7 @@ impl ServeSettings {
     /// # Errors
     /// Every problem of the file at once; one that cannot be read is a problem too.
     pub fn load(path: &Path) -> Result<Self, ConfigProblems> {
-        let text = read(path).map_err(|problem| ConfigProblems::new(path, "", vec![problem]))?;
+        let text = read(path)?;
         Self::parse(path, &text)
     }
 
