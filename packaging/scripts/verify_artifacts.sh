@@ -75,7 +75,7 @@ for manifest in $manifests; do
         *) sum=sha512sum digits=128 ;;
     esac
     listed=/
-    while IFS= read -r line; do
+    while IFS= read -r line || [ -n "$line" ]; do
         hash="${line%%  *}" name="${line#*  }"
         case "$hash" in *[!0-9a-f]*) fail "$manifest: cannot be understood: $line" ;; esac
         [ "${#hash}" -eq "$digits" ] || fail "$manifest: cannot be understood: $line"

@@ -170,6 +170,34 @@ mod tests {
         }
     }
 
+    /// A text that was cut by hand may have lost it, and the sums are as good.
+    #[test]
+    fn the_last_line_counts_without_a_line_feed_too() {
+        let [files, _] = signed();
+        fs::write(files.path().join("b.rpm"), "another package").unwrap();
+        sums::write(files.path()).unwrap();
+        for manifest in ["SHA256SUMS", "SHA512SUMS"] {
+            let manifest = files.path().join(manifest);
+            let text = fs::read_to_string(&manifest).unwrap();
+            fs::write(&manifest, text.trim_end()).unwrap();
+        }
+        let check = || {
+            let mut check = script(files.path(), Path::new(""));
+            check.env_remove("COSIGN_PUBLIC_KEY");
+            check
+        };
+        for check in [&mut check(), check().arg("b.rpm")] {
+            let output = check.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+        fs::write(files.path().join("b.rpm"), "changed").unwrap();
+        let said = refusal(&mut check());
+        assert!(said.contains("files are not what it says"), "{said}");
+        fs::remove_file(files.path().join("b.rpm")).unwrap();
+        let said = refusal(&mut check());
+        assert!(said.contains("b.rpm: SHA256SUMS lists it"), "{said}");
+    }
+
     /// A pipe would hold the script up for ever, were it opened.
     #[test]
     fn what_nobody_signed_is_not_obeyed() {
