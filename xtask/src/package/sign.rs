@@ -221,34 +221,58 @@ mod tests {
         assert!(said.contains("COSIGN_PUBLIC_KEY is empty"), "{said}");
     }
 
+    /// A minisign key without a password, made beside the other; and its public key.
+    fn minisign_key(keys: &Path) -> [PathBuf; 2] {
+        let key = ["secret", "pub"].map(|name| keys.join(name));
+        let mut generate = Command::new("minisign");
+        generate.args(["-G", "-W", "-s"]).arg(&key[0]);
+        generate.arg("-p").arg(&key[1]);
+        tools::output(&mut generate).expect("apt-get install minisign");
+        key
+    }
+
     #[test]
     fn a_signature_of_minisign_is_good_by_minisign() {
         let [files, keys] = signed();
-        let minisign = |arguments: &[&str]| {
-            let mut command = Command::new("minisign");
-            command
-                .args(arguments)
-                .arg("-p")
-                .arg(keys.path().join("pub"));
-            command.current_dir(files.path());
-            command
-                .output()
-                .expect("apt-get install minisign")
-                .status
-                .success()
+        let [secret, public] = minisign_key(keys.path());
+        let signs = Keys {
+            ecdsa: None,
+            minisign: Some(secret),
         };
-        let secret = keys.path().join("secret");
-        assert!(minisign(&["-G", "-W", "-s", secret.to_str().unwrap()]));
-        let (ecdsa, key) = (None, Some(secret));
-        Keys {
-            ecdsa,
-            minisign: key,
-        }
-        .sign(&root(), files.path())
-        .unwrap();
-        assert!(minisign(&["-V", "-q", "-m", "SHA512SUMS"]));
+        signs.sign(&root(), files.path()).unwrap();
+        let is_good = |manifest| {
+            let mut verify = Command::new("minisign");
+            verify.args(["-V", "-q", "-m", manifest, "-p"]).arg(&public);
+            let output = verify.current_dir(files.path()).output().unwrap();
+            output.status.success()
+        };
+        assert!(is_good("SHA256SUMS") && is_good("SHA512SUMS"));
+        assert!(
+            verified(files.path(), &keys.path().join("key.pub")),
+            "no file came beside them but signatures"
+        );
         fs::write(files.path().join("SHA512SUMS"), "other sums").unwrap();
-        assert!(!minisign(&["-V", "-q", "-m", "SHA512SUMS"]));
+        assert!(!is_good("SHA512SUMS"));
+    }
+
+    #[test]
+    fn a_signature_of_minisign_that_is_not_good_is_told_at_once() {
+        let [files, keys] = signed();
+        let [secret, _] = minisign_key(keys.path());
+        let broken = tempfile::tempdir().unwrap();
+        let stand_in = "#!/bin/sh\nPATH=${PATH#*:} minisign \"$@\" || exit\n\
+                        [ \"$1\" != -S ] || echo 'after it was signed' >> \"$5\"\n";
+        let text = broken.path().join("text");
+        fs::write(&text, stand_in).unwrap();
+        let mut install = Command::new("install"); // what a fork may have open cannot be run
+        install.arg(&text).arg(broken.path().join("minisign"));
+        tools::output(&mut install).unwrap();
+        let path = format!("{}:/usr/bin:/bin", broken.path().display());
+        let mut sign = Command::new(root().join(SCRIPT));
+        sign.arg(files.path()).env("PATH", path);
+        let said = refusal(sign.env_remove(KEY).env(MINISIGN_KEY, secret));
+        let told = "SHA256SUMS.minisig: the public key of MINISIGN_KEY does not verify it";
+        assert!(said.contains(told), "{said}");
     }
 
     #[test]

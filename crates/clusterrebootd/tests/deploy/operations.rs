@@ -22,7 +22,8 @@ case "$*" in
     echo "a package" > dist/packages/clusterrebootd_0.1.0_amd64.deb
     cd dist/packages
     for sum in 256 512; do "sha${sum}sum" *.deb > "SHA${sum}SUMS"; done
-    SIGNING_KEY="../../$SIGNING_KEY" PACKAGING/scripts/sign_artifacts.sh . ;;
+    export SIGNING_KEY="../../$SIGNING_KEY" MINISIGN_KEY="../../$MINISIGN_KEY"
+    PACKAGING/scripts/sign_artifacts.sh . ;;
 *) echo "unknown: $*" >&2; exit 1 ;;
 esac
 "#;
@@ -71,8 +72,20 @@ fn the_program_is_installed_from_source_as_written() {
 fn packages_are_signed_verified_and_installed_as_written() {
     let site = Site::new();
     let host = machine(&site);
-    let said = host.good(&typed(&block(PACKAGING, "says that nothing was signed.")));
-    assert!(said.contains("sums and signatures are good"), "{said}");
+    let script = typed(&block(PACKAGING, "says that nothing was signed."));
+    let said = host.good(&script);
+    for words in [
+        "sums and signatures are good",
+        "Signature and comment signature verified",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let packages = site.desk().join("dist/packages");
+    assert!(!packages.join("minisign.pub").exists(), "it proves nothing");
+    let check = script.lines().last().unwrap();
+    let said = host.bad(&format!("echo more >> dist/packages/SHA256SUMS\n{check}"));
+    assert!(said.contains("Signature verification failed"), "{said}");
+    host.good("sed -i '$d' dist/packages/SHA256SUMS");
     let config = fs::read_to_string("../../packaging/config.yaml").unwrap();
     let own = "store: {embedded: {}}\nnode_name: node-1\nhealth_script: /bin/true\n\
                reboot_required_detectors: [{type: file, path: /run/reboot-required}]\n";
@@ -81,12 +94,7 @@ fn packages_are_signed_verified_and_installed_as_written() {
     host.write(unit, "brought by the package");
     let said = host.good(&block(OPERATIONS, "## Install a package"));
     assert!(said.contains("sums and signatures are good"), "{said}");
-    fs::write(
-        site.desk()
-            .join("dist/packages/clusterrebootd_0.1.0_amd64.deb"),
-        "another",
-    )
-    .unwrap();
+    fs::write(packages.join("clusterrebootd_0.1.0_amd64.deb"), "another").unwrap();
     let said = host.bad(&block(OPERATIONS, "## Install a package"));
     assert!(said.contains("files are not what it says"), "{said}");
 }
