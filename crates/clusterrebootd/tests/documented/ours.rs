@@ -52,7 +52,11 @@ impl Shown {
                 "sudo" | "-u" | "clusterrebootd" | "env" | "exec" | "do"
             ) || word.contains('=')
         };
-        self.is_script && before.iter().all(is_before)
+        let is_sudo = |word: &String| word == "sudo";
+        match self.is_script {
+            true => before.iter().all(is_before),
+            false => before.iter().all(is_sudo),
+        }
     }
 
     fn check(&self, words: &[String]) -> Result<(), String> {
