@@ -180,7 +180,6 @@ pub(crate) const COMMANDS: &[(&str, Typed)] = &[
     ),
     ("systemctl reload", In(VM_GUIDE)),
     ("systemctl reload clusterrebootd", In(VM_GUIDE)),
-    ("systemctl reset-failed clusterrebootd", In(VM_GUIDE)),
     ("systemctl restart clusterrebootd", In(VM_GUIDE)),
     (
         "systemctl soft-reboot",
