@@ -180,7 +180,7 @@ fn zincati_is_let_in_as_written() {
     let store = format!("store: {{embedded: {{path: {}}}}}\n", store.display());
     let yaml: String = by_day.map(|line| format!("{line}\n")).collect();
     server.write("etc/clusterrebootd/server.yaml", &(yaml + &store));
-    server.good(&block(guide, "allow: [\"Mon-Fri 02:00-05:00\"]\n```"));
+    server.good(&block(guide, "goes into the list as its hash:"));
     server.good("systemctl start clusterrebootd-server");
     let url = format!("http://127.0.0.1:{}", site.port);
     let as_zincati = |password: &str| {

@@ -58,6 +58,10 @@ pub(crate) fn pages() -> Vec<Page> {
 
 impl Page {
     pub(crate) fn of(name: &str, text: &str) -> Self {
+        assert!(
+            !text.contains("\n~~~") && !text.starts_with("~~~"),
+            "{name}: use ``` instead"
+        );
         let mut page = Self {
             name: name.to_owned(),
             spans: Vec::new(),

@@ -5,13 +5,15 @@
 pub(crate) enum Typed {
     /// In this file.
     In(&'static str),
+    /// In this file, which goes through so many blocks below the heading.
+    Section(&'static str, usize),
     /// In this file, word for word.
     As(&'static str),
     /// By no test, and why.
     Nowhere(&'static str),
 }
 
-use Typed::{As, In, Nowhere};
+use Typed::{As, In, Nowhere, Section};
 
 const ALERTS: &str = "crates/clusterrebootd/tests/deploy/alerts.rs";
 const ETCD_MOVING: &str = "crates/clusterrebootd/tests/etcd/moving.rs";
@@ -53,12 +55,12 @@ pub(crate) const SCRIPTS: &[(&str, &str, Typed)] = &[
     (
         "migrating.md",
         "## A fleet of the original, node by node",
-        In(ETCD_MOVING),
+        Section(ETCD_MOVING, 4),
     ),
     (
         "migrating.md",
         "## A fleet of the reboot lock",
-        In(ETCD_MOVING),
+        Section(ETCD_MOVING, 5),
     ),
     ("monitoring.md", "*Dashboards, New, Import*.", In(ALERTS)),
     ("operations.md", "## Install a package", In(OPERATIONS)),
@@ -68,7 +70,7 @@ pub(crate) const SCRIPTS: &[(&str, &str, Typed)] = &[
     (
         "operations.md",
         "### The example health scripts",
-        In(HEALTH),
+        Section(HEALTH, 3),
     ),
     ("operations.md", "## The health script", In(HEALTH)),
     (
@@ -119,7 +121,7 @@ pub(crate) const SCRIPTS: &[(&str, &str, Typed)] = &[
     (
         "runbook.md",
         "# Runbook: a node does not come back",
-        In(ETCD_WAITING),
+        Section(ETCD_WAITING, 3),
     ),
     ("server.md", "On one machine:", In(OPERATIONS)),
     ("server.md", "<!-- backup -->", In(WALKS)),
@@ -128,7 +130,7 @@ pub(crate) const SCRIPTS: &[(&str, &str, Typed)] = &[
     ("server.md", "<!-- move: stop -->", In(WALKS)),
     ("server.md", "<!-- move: begin -->", In(WALKS)),
     ("server.md", "<!-- move: go -->", In(WALKS)),
-    ("zincati.md", "## The server", In(WALKS)),
+    ("zincati.md", "goes into the list as its hash:", In(WALKS)),
     (
         "zincati.md",
         "As Zincati asks, from any machine:",
