@@ -36,10 +36,17 @@ struct Findings {
     blockers: Vec<String>,
     troubles: Vec<String>,
     warnings: Vec<String>,
-    /// What an operator ordered of this node.
-    order: Option<String>,
+    /// What the store has of this node: an operator's order, and a slot that it holds.
+    own: Own,
     /// What the daemon that runs on this node says of the store.
     daemon: Option<StoreTrouble>,
+}
+
+/// What a store has of this node.
+#[derive(Clone, Debug, Default)]
+struct Own {
+    order: Option<String>,
+    hold: Option<String>,
 }
 
 #[derive(Clone, Default)]
@@ -64,7 +71,7 @@ pub(crate) async fn diagnose(
     let identity = identify(settings).await?;
     let machine = node(settings, environment)?;
     let store = open_or_report(&settings.store)?;
-    let (orders, me) = (Arc::clone(&store), identity.clone());
+    let (beside, me) = (Arc::clone(&store), identity.clone());
     let told = agent_settings(settings, identity, mode, store.describe())?;
     let notebook =
         super::read_notebook(&settings.state_dir).unwrap_or_else(|_| Notebook::default());
@@ -87,21 +94,13 @@ pub(crate) async fn diagnose(
         .clone();
     findings.daemon = Notice::read(&settings.run_dir);
     if !mode.skips_lock() && report.outcome != Outcome::LockUnavailable {
-        findings.order = order_of(orders.as_ref(), &me).await;
+        findings.own = Own::of(beside.as_ref(), &me).await.unwrap_or_default();
     }
     let text = match output {
         OutputFormat::Text => as_text(&findings, report, &planned),
         OutputFormat::Json => as_json(&findings, report, &planned, exit),
     };
     Ok((text, exit))
-}
-
-/// What the daemon of this node will go by, though no detector asks for it.
-async fn order_of(store: &dyn Store, me: &Identity) -> Option<String> {
-    let fleet = timeout(LOOK_TIMEOUT, store.look()).await.ok()?.ok()?;
-    let order = fleet.orders.get(&me.node);
-    let stands = |order: &&Order| !order.is_fulfilled_in(&me.boot);
-    order.filter(stands).map(Order::words)
 }
 
 /// A store that is there but cannot be used is an outcome of the pass, not the end of it.
@@ -148,8 +147,11 @@ fn as_json(findings: &Findings, report: &Report, planned: &str, exit: ExitCode) 
         "reboot_command": planned,
         "dry_run": true,
     });
-    if let Some(order) = &findings.order {
+    if let Some(order) = &findings.own.order {
         value["order"] = json!(order);
+    }
+    if let Some(hold) = &findings.own.hold {
+        value["hold"] = json!(hold);
     }
     format!("{value:#}\n")
 }
@@ -173,7 +175,13 @@ fn as_text(findings: &Findings, report: &Report, planned: &str) -> String {
     for trouble in &findings.troubles {
         push(&mut text, format_args!("trouble: {trouble}\n"));
     }
-    if let Some(order) = &findings.order {
+    if let Some(hold) = &findings.own.hold {
+        push(
+            &mut text,
+            format_args!("this node holds a slot: {hold}; its daemon alone goes on with it\n"),
+        );
+    }
+    if let Some(order) = &findings.own.order {
         push(
             &mut text,
             format_args!("a reboot is {order}; the daemon goes by that too\n"),
@@ -211,6 +219,25 @@ fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     let line = line.to_string();
     text.push_str(&plain(line.trim_end_matches('\n')));
     text.push('\n');
+}
+
+// === impl Own ===
+
+impl Own {
+    /// What the daemon of this node will go by, though no detector asks for it.
+    async fn of(store: &dyn Store, me: &Identity) -> Option<Self> {
+        let fleet = timeout(LOOK_TIMEOUT, store.look()).await.ok()?.ok()?;
+        let order = fleet.orders.get(&me.node);
+        let stands = |order: &&Order| !order.is_fulfilled_in(&me.boot);
+        let hold = fleet.holds_of(&me.node).next();
+        Some(Self {
+            order: order.filter(stands).map(Order::words),
+            hold: hold.map(|(group, hold)| {
+                let (number, phase, since) = (hold.number, hold.phase, &hold.acquired_at);
+                format!("number {number} of group {group}, {phase}, since {since}")
+            }),
+        })
+    }
 }
 
 // === impl Collector ===

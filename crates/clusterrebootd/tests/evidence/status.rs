@@ -2,6 +2,7 @@
 
 use crate::bench::Bench;
 use crate::scripts::NOTHING;
+use nix::sys::signal::Signal;
 use reboot_core::boot::BootIdentity;
 use reboot_core::group::{Action, Identity, Phase, Request};
 use reboot_core::id::{GroupName, Instance, MachineId, NodeName, RequestId, SessionId};
@@ -46,6 +47,28 @@ fn the_report_shows_detectors_scripts_lock_and_command() {
             );
         }
     }
+}
+
+#[test]
+fn status_tells_of_a_slot_that_the_node_has_from_its_former_boot() {
+    let bench = Bench::new();
+    let mut machine = bench.machine("n1");
+    machine.touch("sentinel");
+    machine.start();
+    bench.wait("it goes", || machine.has("down"));
+    machine.go_down(Signal::SIGKILL);
+    std::fs::remove_file(machine.file("sentinel")).unwrap();
+    let said = machine.run(&["status"]).stdout;
+    let line = "this node holds a slot: number 1 of group default, rebooting, since ";
+    assert!(said.contains(line), "{said}");
+    let report = machine.run(&["status", "-o", "json"]).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let hold = report["hold"].as_str().unwrap();
+    assert!(hold.starts_with("number 1 of group default"), "{hold}");
+    machine.come_back(&bench);
+    bench.wait("it is back and well", || machine.has("run/rebooted"));
+    let said = machine.run(&["status"]).stdout;
+    assert!(!said.contains("holds a slot"), "{said}");
 }
 
 #[test]
