@@ -175,6 +175,16 @@ fn two_slots_halve_the_time_and_delay_and_soak_count() {
 }
 
 #[test]
+fn nodes_of_one_machine_id_take_their_turns_like_any_others() {
+    let alike = |settings: &mut Settings| {
+        settings.identity.machine_id = MachineId::new("cloned_image.1").unwrap();
+    };
+    let plan = plan(&question(3, 1, alike));
+    assert_eq!(names(&plan.order), ["node-1", "node-2", "node-3"]);
+    assert_about(takes_ms(&plan), 3 * REBOOT_MS, 3 * SLACK_MS);
+}
+
+#[test]
 fn a_cooldown_sets_the_pace() {
     let plan = plan(&question(4, 1, |settings| settings.interval_secs = 600));
     let falls: Vec<Timestamp> = plan.lanes.iter().filter_map(|it| it.goes_down()).collect();

@@ -133,6 +133,14 @@ fn who_is_down_comes_back_first_and_who_is_overdue_blocks() {
 }
 
 #[test]
+fn nodes_that_share_a_machine_id_are_all_planned() {
+    let site = fleet_with_a_past();
+    site.write(vec![Node::new("node-d", "c").report(LONG_MS, true)]);
+    let plan = plan(&site, &[]);
+    assert_eq!(plan["done"], 4, "{plan}");
+}
+
+#[test]
 fn what_blocks_is_said_once_for_all_whom_it_blocks() {
     let site = fleet_with_a_past();
     let pause = Pause {

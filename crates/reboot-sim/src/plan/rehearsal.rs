@@ -153,6 +153,8 @@ impl<'a> Rehearsal<'a> {
 
     fn add(&mut self, lane: usize, node: &PlannedNode, is_returning: bool) -> usize {
         let mut machine = Machine::new(node.settings.clone());
+        // Cloned images share a machine id, and names may have what a run's must not.
+        machine.label = Some(format!("planned-{}", self.cast.len()));
         machine.kit = kit(node.durations);
         self.world.machines.push(machine);
         self.cast.push(Cast { lane, is_returning });

@@ -116,6 +116,8 @@ pub struct Issued {
 pub struct Machine {
     /// What its agent is told.
     pub settings: Settings,
+    /// What its boots and runs are called after; `None`: after its machine id.
+    pub label: Option<String>,
     /// What its agent finds there.
     pub kit: Kit,
     /// Its notebook on disk.
@@ -302,6 +304,7 @@ impl Machine {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
+            label: None,
             kit: Kit::default(),
             disk: Notebook::default(),
             keeps_older_disks: false,
@@ -375,24 +378,27 @@ impl Machine {
         }
     }
 
+    fn label(&self) -> &str {
+        let machine = &self.settings.identity.machine_id;
+        self.label.as_deref().unwrap_or(machine.as_str())
+    }
+
     /// The boot it is in, as systemd and the kernel tell it.
     pub fn boot_identity(&self) -> BootIdentity {
-        let machine = &self.settings.identity.machine_id;
         BootIdentity {
-            boot_id: format!("{machine}-boot-{}", self.kernel),
+            boot_id: format!("{}-boot-{}", self.label(), self.kernel),
             soft_reboots: self.soft.map(u64::from),
         }
     }
 
     /// A new run of the agent, with what the disk says.
     pub fn start(&mut self, seed: u64) {
-        let machine = self.settings.identity.machine_id.clone();
-        let boot = self.boot_identity();
         self.run += 1;
+        let run = format!("{}-run-{}", self.label(), self.run);
+        let boot = self.boot_identity();
         let identity = &mut self.settings.identity;
         identity.boot = boot;
-        identity.instance =
-            Instance::new(format!("{machine}-run-{}", self.run)).expect("a valid instance");
+        identity.instance = Instance::new(run).expect("a valid instance");
         let settings = Settings {
             dead_former: self.dead_former.take(),
             ..self.settings.clone()
