@@ -277,6 +277,62 @@ fn holders_come_back_first_and_the_line_keeps_its_order() {
     assert!(plan.assumptions[0].contains("node-4 (rebooting, hold 7) comes back, 90 s"));
 }
 
+/// Node-4 of so many is back, and holds a slot of that many.
+fn returned(count: usize, max: u32, health: &str) -> Question {
+    let mut asked = question(count, max, |_| {});
+    let mut group = entry(max);
+    group.group.generation = 7;
+    group.group.holds.push(hold("node-4", 7, Phase::Returned));
+    group.within_deadline.insert(7);
+    asked.fleet.groups.insert(GroupName::default(), group);
+    let record = record("node-4", true, health);
+    asked.fleet.nodes.insert(name("node-4"), record);
+    asked.nodes[3].needs = false;
+    asked
+}
+
+#[test]
+fn a_holder_that_is_back_and_unhealthy_keeps_its_slot() {
+    let plan = plan(&returned(4, 1, "disk full"));
+    assert_eq!((plan.end, plan.done(), plan.order.len()), (None, 0, 0));
+    assert_eq!(
+        plan.lanes[3].blocked_by,
+        [
+            "node-4 says that it is not healthy (heartbeat: disk full)",
+            "its reboot is not over yet (returned)"
+        ]
+    );
+    let said = &plan.lanes[0].blocked_by[0];
+    assert!(said.contains("node-4"), "{said}");
+    let told = "node-4 is back already (hold 7) and stays unhealthy";
+    assert_eq!(plan.assumptions, [told]);
+}
+
+#[test]
+fn beside_a_holder_that_stays_unhealthy_the_roll_goes_on_until_it_is_overdue() {
+    let plan = plan(&returned(12, 2, "disk full"));
+    // Five reboots fit into the ten minutes that it has to become well.
+    let order = ["node-1", "node-2", "node-3", "node-5", "node-6"];
+    assert_eq!((plan.end, names(&plan.order)), (None, order.to_vec()));
+    let next = plan.lanes.iter().find(|it| it.node == name("node-7"));
+    let said = &next.unwrap().blocked_by[0];
+    assert!(said.contains("node-4 is overdue"), "{said}");
+}
+
+#[test]
+fn a_holder_that_is_back_gives_its_slot_back_when_nothing_ails_it_in_this_boot() {
+    let well = plan(&returned(4, 1, ""));
+    assert_eq!(well.done(), 4);
+    assert_eq!(
+        well.assumptions,
+        ["node-4 is back already (hold 7) and well"]
+    );
+    let mut asked = returned(4, 1, "disk full");
+    let entry = asked.fleet.nodes.get_mut(&name("node-4")).unwrap();
+    entry.record.boot = BootIdentity::of_boot("before");
+    assert_eq!(plan(&asked).done(), 4);
+}
+
 #[test]
 fn an_overdue_holder_blocks_everybody() {
     let mut asked = question(3, 2, |_| {});

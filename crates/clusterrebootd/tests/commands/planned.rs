@@ -133,6 +133,41 @@ fn who_is_down_comes_back_first_and_who_is_overdue_blocks() {
 }
 
 #[test]
+fn who_is_back_and_says_that_it_is_not_healthy_keeps_its_slot() {
+    let site = fleet_with_a_past();
+    let node = Node::new("node-c", "c");
+    site.write(vec![
+        node.live(),
+        node.claim("2026-11-21T09:50:00Z"),
+        node.fence("2026-11-21T09:50:10Z", 3),
+    ]);
+    let mut back = node.return_and_release(3, ["2026-11-21T09:52:00Z", ""]);
+    back.pop(); // it does not release
+    site.write(back);
+    site.write(vec![node.rebooted().report(LONG_MS, false)]);
+    let stuck = plan(&site, &[]);
+    assert_eq!(
+        (stuck["end"].is_null(), stuck["done"].as_u64()),
+        (true, Some(0)),
+        "{stuck}"
+    );
+    let why = lane(&stuck, "node-c")["blocked_by"].to_string();
+    assert!(
+        why.contains("node-c says that it is not healthy (monitor: the disk smells)"),
+        "{why}"
+    );
+    let why = lane(&stuck, "node-a")["blocked_by"].to_string();
+    assert!(why.contains("node-c"), "{why}");
+    let assumed = stuck["assumed"].to_string();
+    assert!(
+        assumed.contains("node-c is back already (hold 3) and stays unhealthy"),
+        "{assumed}"
+    );
+    let well = plan(&site, &["--assume-healthy"]);
+    assert_eq!(well["done"], 3, "{well}");
+}
+
+#[test]
 fn nodes_that_share_a_machine_id_are_all_planned() {
     let site = fleet_with_a_past();
     site.write(vec![Node::new("node-d", "c").report(LONG_MS, true)]);

@@ -5,6 +5,7 @@ use super::{Durations, Plan, PlannedNode, Progress, Question, later};
 use crate::store::Store;
 use crate::violation::Violation;
 use crate::world::{Happening, Kit, Machine, Pace, Tick, World};
+use reboot_core::agent::ScriptPhase;
 use reboot_core::fleet::{Fleet, GroupEntry, Health, NodeEntry, NodeRecord};
 use reboot_core::group::{Group, Hold, MAX_SLOTS, Phase};
 use reboot_core::id::{GroupName, NodeName};
@@ -35,6 +36,8 @@ struct Cast {
     lane: usize,
     /// It holds already, and is on its way back.
     is_returning: bool,
+    /// Why it keeps its slot though it is back.
+    ails: Option<String>,
 }
 
 /// The play.
@@ -99,7 +102,10 @@ impl<'a> Rehearsal<'a> {
             self.lanes.push(Lane::new(name.clone(), group));
             match durable.map(|(_, hold)| hold) {
                 Some(hold) if fleet.standing(name) == Standing::Overdue => self.give_up(lane, hold),
-                Some(hold) => self.raise_holder(lane, node, hold),
+                Some(hold) => {
+                    let ails = ailment(fleet, hold);
+                    self.raise_holder(lane, node, hold, ails);
+                }
                 None => match trouble(fleet, name) {
                     Some(why) => self.lanes[lane].blocked_by.push(why),
                     None => waiting.push((place(fleet, node), lane, node)),
@@ -124,8 +130,8 @@ impl<'a> Rehearsal<'a> {
         ));
     }
 
-    /// A holder is on its way back, or back and checks itself.
-    fn raise_holder(&mut self, lane: usize, node: &PlannedNode, hold: &Hold) {
+    /// A holder is on its way back, or back and checks itself. One that ails never passes.
+    fn raise_holder(&mut self, lane: usize, node: &PlannedNode, hold: &Hold, ails: Option<String>) {
         let durations = node.durations;
         let (name, phase) = (&hold.node, hold.phase);
         let away_ms = match phase {
@@ -134,6 +140,12 @@ impl<'a> Rehearsal<'a> {
             Phase::Returned => 0,
         };
         self.assumptions.push(match phase {
+            Phase::Returned if ails.is_some() => {
+                format!(
+                    "{name} is back already (hold {}) and stays unhealthy",
+                    hold.number
+                )
+            }
             Phase::Returned => format!("{name} is back already (hold {}) and well", hold.number),
             _ => format!(
                 "{name} ({phase}, hold {}) comes back, {} s from the start",
@@ -147,6 +159,10 @@ impl<'a> Rehearsal<'a> {
         machine.kit.need = None;
         machine.changes = hold.undo.newest_first().map(str::to_owned).collect();
         machine.is_up = false;
+        if ails.is_some() {
+            machine.kit.blocked_phases.extend(ScriptPhase::ALL);
+        }
+        self.cast[at].ails = ails;
         self.world.plan(at, away_ms, Happening::Boot);
         self.observe(at);
     }
@@ -157,7 +173,11 @@ impl<'a> Rehearsal<'a> {
         machine.label = Some(format!("planned-{}", self.cast.len()));
         machine.kit = kit(node.durations);
         self.world.machines.push(machine);
-        self.cast.push(Cast { lane, is_returning });
+        self.cast.push(Cast {
+            lane,
+            is_returning,
+            ails: None,
+        });
         self.cast.len() - 1
     }
 }
@@ -179,15 +199,26 @@ fn kit(durations: Durations) -> Kit {
     }
 }
 
+/// Why a holder that is back does not give its slot back, as far as the store knows. What its
+/// record says of the boot before is over.
+fn ailment(fleet: &Fleet, hold: &Hold) -> Option<String> {
+    let record = &fleet.nodes.get(&hold.node).filter(|it| it.is_fresh)?.record;
+    let is_back = hold.phase == Phase::Returned && record.boot.differs_from(&hold.boot);
+    let health = &record.health;
+    (is_back && !health.healthy).then(|| unhealthy(&hold.node, &health.stage, &health.reason))
+}
+
+fn unhealthy(node: &NodeName, stage: &str, reason: &str) -> String {
+    format!("{node} says that it is not healthy ({stage}: {reason})")
+}
+
 /// Why a node's agent does nothing, as far as the store knows.
 fn trouble(fleet: &Fleet, node: &NodeName) -> Option<String> {
     match fleet.standing(node) {
         Standing::Stale => Some(format!(
             "{node} has not reported lately: start its daemon, or forget the node"
         )),
-        Standing::Unhealthy { stage, reason } => Some(format!(
-            "{node} says that it is not healthy ({stage}: {reason})"
-        )),
+        Standing::Unhealthy { stage, reason } => Some(unhealthy(node, &stage, &reason)),
         Standing::Healthy | Standing::Down | Standing::Overdue => None,
     }
 }
@@ -283,7 +314,9 @@ impl Rehearsal<'_> {
 
     /// Notes what a machine does by now: by the store when it holds, else as its agent says.
     fn observe(&mut self, at: usize) {
-        let Cast { lane, is_returning } = self.cast[at];
+        let Cast {
+            lane, is_returning, ..
+        } = self.cast[at];
         if self.lanes[lane].done.is_some() {
             return;
         }
@@ -324,7 +357,11 @@ impl Rehearsal<'_> {
             let agent = self.world.machines[at].agent.as_ref();
             let report = agent.and_then(|agent| agent.report.as_ref());
             let reasons = report.into_iter().flat_map(|it| &it.blockers);
-            lane.blocked_by = reasons.map(|it| it.message.clone()).collect();
+            let reasons = reasons.map(|it| it.message.clone());
+            lane.blocked_by = match &cast.ails {
+                Some(why) => vec![why.clone()],
+                None => reasons.collect(),
+            };
             if let Some(hold) = self.world.store.hold_of(&lane.node) {
                 let phase = hold.phase;
                 lane.blocked_by
