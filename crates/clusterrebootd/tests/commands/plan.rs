@@ -50,6 +50,75 @@ assumed:
     assert_eq!(left.len(), 1, "only the configuration: {left:?}");
 }
 
+/// A site with three slots whose configuration names this store.
+fn site_with(store: &str) -> Site {
+    let site = Site::new();
+    let config = format!(
+        "node_name: node-a\nhealth_script: /bin/true\nmax: 3\nstore: {store}\n\
+         reboot_required_detectors: [{{type: file, path: /nonexistent}}]\n"
+    );
+    fs::write(site.config(), config).unwrap();
+    site
+}
+
+#[test]
+fn what_stands_in_for_a_store_that_is_down_is_told_and_warned_of() {
+    // Nobody listens there.
+    let site = site_with("{etcd: {endpoints: [\"http://127.0.0.1:1\"]}}");
+    let times = ["--drain-time", "--down-time", "--check-time"].map(|it| [it, "5s"]);
+    let times = times.concat();
+    let with_max = [&times[..], &["--max", "2"]].concat();
+    let cases = [
+        (
+            &[][..],
+            "made up, with this file's slots (3) and guessed durations",
+        ),
+        (&["--max", "2"], "made up, with guessed durations"),
+        (&times, "made up, with this file's slots (3)"),
+        (&with_max, "the nodes are made up"),
+    ];
+    for (more, ending) in cases {
+        let line = [&["plan", "--nodes", "2", "-o", "json"], more].concat();
+        let (exit, stdout, stderr) = site.run(&line);
+        assert_eq!(exit, 0, "{stderr}");
+        let plan: Value = serde_json::from_str(&stdout).unwrap();
+        let told = plan["assumed"][0].as_str().unwrap();
+        assert!(told.starts_with("the store cannot be read ("), "{told}");
+        assert!(told.ends_with(ending), "{more:?}: {told}");
+        assert!(
+            stderr.contains(&format!("warning: {told}\n")),
+            "{stderr}: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_no_reason_to_make_nodes_up() {
+    let site = Site::new();
+    fs::write(
+        site.store(),
+        "no database, but longer than any header of one".repeat(99),
+    )
+    .unwrap();
+    for arguments in [&["plan"][..], &["plan", "--nodes", "2"]] {
+        let said = site.refused(arguments);
+        assert!(
+            said.contains("is damaged") && !said.contains("--nodes N"),
+            "{said}"
+        );
+    }
+    // What is not a directory cannot be looked into by anybody.
+    let below = site.store().join("fleet.db").display().to_string();
+    let site = site_with(&format!("{{embedded: {{path: {below}}}}}"));
+    let said = site.refused(&["plan", "--nodes", "2"]);
+    assert!(
+        said.contains(&format!(
+            "whether there is a store at {below} cannot be told"
+        )),
+        "{said}"
+    );
+}
+
 #[test]
 fn the_store_stays_as_it_was() {
     let site = fleet_with_a_past();

@@ -6,8 +6,9 @@ use crate::cli::PlanArgs;
 use crate::commands::operator::in_words;
 use crate::commands::operator::{look, open};
 use crate::config::Settings;
+use crate::console::complain;
 use crate::daemon;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use jiff::Timestamp;
 use reboot_core::agent::{self, Mode};
 use reboot_core::boot::BootIdentity;
@@ -19,6 +20,8 @@ use std::collections::BTreeMap;
 
 /// So many lines of each group's history are read.
 const HISTORY_MAX: usize = 20_000;
+/// The way out where no store tells of nodes.
+const MAKE_UP: &str = "give --nodes N to plan for made-up ones";
 /// So many names are listed.
 const NAMED_MAX: usize = 5;
 
@@ -39,21 +42,7 @@ struct Told {
 pub(super) async fn ask(settings: &Settings, args: &PlanArgs) -> Result<Asked> {
     let mut rules = rules(settings)?;
     let mut assumptions = Vec::new();
-    let is_made_up = args.nodes.is_some();
-    let mut told = match (no_store(settings), is_made_up) {
-        (Some(why), false) => {
-            bail!("{why}, so no node is known: give --nodes N to plan for made-up ones")
-        }
-        (Some(why), true) => made_up(&why, &mut assumptions),
-        (None, false) => read(settings, &rules).await?,
-        (None, true) => match read(settings, &rules).await {
-            Ok(told) => told,
-            Err(error) => {
-                let why = format!("the store cannot be read ({error:#})");
-                made_up(&why, &mut assumptions)
-            }
-        },
-    };
+    let mut told = tell(settings, args, &rules, &mut assumptions).await?;
     what_if(args, &mut rules, &mut told.fleet);
     let names = match args.nodes {
         Some(many) => {
@@ -87,6 +76,51 @@ pub(super) async fn ask(settings: &Settings, args: &PlanArgs) -> Result<Asked> {
     })
 }
 
+/// What is known, or made up where that is asked for.
+async fn tell(
+    settings: &Settings,
+    args: &PlanArgs,
+    rules: &agent::Settings,
+    assumptions: &mut Vec<String>,
+) -> Result<Told> {
+    let is_made_up = args.nodes.is_some();
+    if let Some(why) = no_store(settings)? {
+        if !is_made_up {
+            bail!("{why}, so no node is known: {MAKE_UP}");
+        }
+        assumptions.push(format!("{why}: the nodes are made up"));
+        return Ok(Told::default());
+    }
+    let read = read(settings, rules).await;
+    let is_remote = settings.store.own_file().is_none();
+    match read {
+        Err(error) if is_remote && is_made_up => {
+            let said = format!(
+                "the store cannot be read ({error:#}): the nodes are made up{}",
+                instead(args, rules)
+            );
+            complain(&format!("warning: {said}"));
+            assumptions.push(said);
+            Ok(Told::default())
+        }
+        read => read,
+    }
+}
+
+/// What stands in for that which the store would have told.
+fn instead(args: &PlanArgs, rules: &agent::Settings) -> String {
+    let slots = args.max.is_none();
+    let slots = slots.then(|| format!("this file's slots ({})", rules.max));
+    let given = [args.drain_time, args.down_time, args.check_time];
+    let is_guessed = given.iter().any(Option::is_none);
+    let guessed = is_guessed.then(|| "guessed durations".to_owned());
+    let parts: Vec<String> = slots.into_iter().chain(guessed).collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!(", with {}", parts.join(" and ")),
+    }
+}
+
 /// What this file tells every agent.
 fn rules(settings: &Settings) -> Result<agent::Settings> {
     let identity = identity(&settings.node_name, None)?;
@@ -112,15 +146,17 @@ fn identity(node: &NodeName, machine_id: Option<&MachineId>) -> Result<Identity>
 }
 
 /// Why there is no store to look into, if that is so.
-fn no_store(settings: &Settings) -> Option<String> {
-    let path = settings.store.own_file()?;
-    let is_missing = !path.exists();
-    is_missing.then(|| format!("there is no store at {}", path.display()))
-}
-
-fn made_up(why: &str, assumptions: &mut Vec<String>) -> Told {
-    assumptions.push(format!("{why}: the nodes are made up"));
-    Told::default()
+fn no_store(settings: &Settings) -> Result<Option<String>> {
+    let Some(path) = settings.store.own_file() else {
+        return Ok(None);
+    };
+    let path_text = path.display();
+    let is_there = path.try_exists().map_err(|error| {
+        anyhow!(
+            "whether there is a store at {path_text} cannot be told ({error}): run this as root"
+        )
+    })?;
+    Ok((!is_there).then(|| format!("there is no store at {path_text}")))
 }
 
 /// Looks into the store.
@@ -179,7 +215,7 @@ fn known(fleet: &Fleet) -> Result<Vec<NodeName>> {
     names.sort_by_cached_key(|name| natural(name.as_str()));
     names.dedup();
     match names.is_empty() {
-        true => bail!("the store knows no node yet: give --nodes N to plan for made-up ones"),
+        true => bail!("the store knows no node yet: {MAKE_UP}"),
         false => Ok(names),
     }
 }
