@@ -65,6 +65,12 @@ fn site_with(store: &str) -> Site {
 fn what_stands_in_for_a_store_that_is_down_is_told_and_warned_of() {
     // Nobody listens there.
     let site = site_with("{etcd: {endpoints: [\"http://127.0.0.1:1\"]}}");
+    let way_out = "or give --nodes N to plan for made-up ones";
+    let said = site.refused(&["plan"]);
+    assert!(
+        said.contains("127.0.0.1:1") && said.contains(way_out),
+        "{said}"
+    );
     let times = ["--drain-time", "--down-time", "--check-time"].map(|it| [it, "5s"]);
     let times = times.concat();
     let with_max = [&times[..], &["--max", "2"]].concat();

@@ -103,6 +103,7 @@ async fn tell(
             assumptions.push(said);
             Ok(Told::default())
         }
+        Err(error) if is_remote => Err(anyhow!("{error:#}; or {MAKE_UP}")),
         read => read,
     }
 }
