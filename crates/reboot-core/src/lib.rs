@@ -20,6 +20,7 @@ pub mod order;
 pub mod outcome;
 pub mod past;
 pub mod policy;
+pub mod reason;
 pub mod settings;
 pub mod undo;
 pub mod window;

@@ -13,13 +13,11 @@ use reboot_core::fleet::Fleet;
 use reboot_core::group::{Action, Pause, Reply, Request};
 use reboot_core::id::{BadName, GroupName, NodeName, RequestId, SessionId};
 use reboot_core::order::CannotOrder;
+use reboot_core::reason::{BadReason, reason};
 use reboot_core::write::{Trouble, Write, Written};
 use reboot_store::Store;
 use std::collections::BTreeSet;
 use uuid::Uuid;
-
-/// The longest reason, in characters.
-const REASON_MAX: usize = 1_000;
 
 /// Somebody who may change things.
 pub(crate) struct Operator(Client);
@@ -28,8 +26,8 @@ pub(crate) struct Operator(Client);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadWish {
     /// No reason, or a book.
-    #[error("say why, in 1 to {REASON_MAX} characters")]
-    Reason,
+    #[error("{0}")]
+    Reason(#[from] BadReason),
     /// No time.
     #[error("until {0:?}: write a time, such as 2026-12-24T06:00:00Z")]
     Until(String),
@@ -172,7 +170,7 @@ impl Operator {
         why: String,
         until: Option<String>,
     ) -> Result<Pause, BadWish> {
-        let reason = reason(why)?;
+        let reason = reason(&why)?;
         let session = match &until {
             Some(until) => Some(self.open_until(desk, until).await?),
             None => None,
@@ -264,7 +262,7 @@ impl Operator {
         let action = Action::Break {
             number,
             by: self.by(),
-            reason: reason(why)?,
+            reason: reason(&why)?,
         };
         self.ask(desk, group, action).await.map(drop)
     }
@@ -280,14 +278,6 @@ impl Operator {
         let open = Write::open_timer(session.clone(), ttl_ms);
         self.commit(desk, open).await?;
         Ok(session)
-    }
-}
-
-pub(crate) fn reason(text: String) -> Result<String, BadWish> {
-    let is_told = !text.trim().is_empty();
-    match is_told && text.chars().count() <= REASON_MAX {
-        true => Ok(text),
-        false => Err(BadWish::Reason),
     }
 }
 

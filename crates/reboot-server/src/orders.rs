@@ -2,11 +2,12 @@
 
 use crate::clock::time_of_day;
 use crate::desk::Desk;
-use crate::operator::{BadWish, Operator, reason};
+use crate::operator::{BadWish, Operator};
 use jiff::Timestamp;
 use reboot_core::fleet::Fleet;
 use reboot_core::id::NodeName;
 use reboot_core::order::{Order, OrderEnd};
+use reboot_core::reason::reason;
 use reboot_core::write::{Trouble, Write};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ impl Operator {
         not_before: Option<String>,
     ) -> Result<(), BadWish> {
         let node = desk.settings().node_meant(node);
-        let reason = reason(why)?;
+        let reason = reason(&why)?;
         let not_before = match not_before {
             Some(text) => Some(text.parse::<Timestamp>().map_err(|_| BadWish::Time(text))?),
             None => None,

@@ -7,6 +7,7 @@ use crate::config::{DEFAULT_PATH, LogFormat, LogLevel};
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reboot_core::id::GroupName;
+use reboot_core::reason::reason;
 use std::path::PathBuf;
 
 pub(super) const STYLES: Styles = Styles::styled()
@@ -265,7 +266,8 @@ pub enum StoreCommand {
         #[arg(long)]
         yes: bool,
         /// Why; it is recorded
-        #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+        #[arg(long, value_name = "TEXT", value_parser = reason,
+            default_value = "no reason given")]
         reason: String,
     },
     /// After etcd was restored from a snapshot: start a new epoch, paused
@@ -274,7 +276,8 @@ pub enum StoreCommand {
         #[arg(long)]
         yes: bool,
         /// Why; it is recorded
-        #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+        #[arg(long, value_name = "TEXT", value_parser = reason,
+            default_value = "no reason given")]
         reason: String,
     },
 }

@@ -6,6 +6,7 @@ use crate::config::DEFAULT_PATH;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use reboot_core::id::{BadName, GroupName};
+use reboot_core::reason::reason;
 use std::path::PathBuf;
 
 /// How `lock status` prints.
@@ -92,7 +93,7 @@ pub enum LockCommand {
         /// The node's name or its machine id
         id: String,
         /// Why; it is recorded
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: Option<String>,
         /// Do not ask
         #[arg(long)]
@@ -107,7 +108,7 @@ pub enum LockCommand {
     /// Stop the fleet, or with --group one group: no claim and no reboot begins
     Pause {
         /// Why; every node shows it
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
         /// Until when, such as 2026-12-24T06:00:00Z; without it, until `resume`
         #[arg(long, value_name = "TIME", value_parser = until)]
@@ -143,7 +144,7 @@ pub enum FleetCommand {
         /// The node's name
         node: String,
         /// Why; the node shows it
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
         /// Until when, such as 2026-12-24T06:00:00Z; without it, until `let-go`
         #[arg(long, value_name = "TIME", value_parser = until)]
@@ -163,7 +164,8 @@ pub enum FleetCommand {
         /// The node's name
         node: String,
         /// Why; the node shows it
-        #[arg(long, value_name = "TEXT", required_unless_present = "cancel")]
+        #[arg(long, value_name = "TEXT", value_parser = reason,
+            required_unless_present = "cancel")]
         reason: Option<String>,
         /// Not before this time, such as 2026-12-24T06:00:00Z; without it, as soon as it may
         #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "cancel")]

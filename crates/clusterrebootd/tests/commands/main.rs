@@ -87,6 +87,32 @@ fn usage_errors_are_64() {
 }
 
 #[test]
+fn every_reason_says_something() {
+    let site = Site::with_hold();
+    let longest = "x".repeat(500);
+    let book = format!("{longest}x");
+    for arguments in [
+        &["lock", "pause"][..],
+        &["lock", "unlock", "node-a", "--yes"],
+        &["fleet", "hold-back", "node-a"],
+        &["fleet", "reboot", "node-a"],
+        &["store", "restore", "backup.db", "--yes"],
+        &["store", "new-epoch", "--yes"],
+    ] {
+        for bad in ["", "   ", &book] {
+            let (exit, stdout, stderr) = site.run(&[arguments, &["--reason", bad]].concat());
+            assert_eq!((exit, stdout.as_str()), (64, ""), "{arguments:?}: {stderr}");
+            let told = "for '--reason <TEXT>': say why, in 1 to 500 characters, such as";
+            assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+        }
+    }
+    let spaced = format!("  {longest}\t");
+    site.good(&["lock", "pause", "--reason", &spaced]);
+    let status = site.good(&["lock", "status", "-o", "json"]);
+    assert!(status.contains(&format!("\"{longest}\"")), "{status}");
+}
+
+#[test]
 fn a_bad_configuration_is_2() {
     let site = Site::new();
     std::fs::write(site.config(), "node_name: [\n").unwrap();

@@ -94,7 +94,7 @@ impl From<BadWish> for Problem {
     fn from(wish: BadWish) -> Self {
         let text = wish.to_string();
         match wish {
-            BadWish::Reason | BadWish::Until(_) | BadWish::Time(_) | BadWish::Name(_) => {
+            BadWish::Reason(_) | BadWish::Until(_) | BadWish::Time(_) | BadWish::Name(_) => {
                 Self::bad_request(text)
             }
             BadWish::Order(CannotOrder::Unknown(_)) => Self::not_found(text),

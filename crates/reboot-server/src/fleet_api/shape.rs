@@ -184,7 +184,7 @@ pub(super) struct MaxChanged {
 #[serde(deny_unknown_fields)]
 pub(super) struct PauseWish {
     /// Why; every node shows it.
-    #[schema(max_length = 1000, pattern = "\\S")]
+    #[schema(max_length = 500, pattern = "\\S")]
     pub(super) reason: String,
     /// When it ends by itself, RFC 3339.
     #[schema(format = DateTime)]
@@ -196,7 +196,7 @@ pub(super) struct PauseWish {
 #[serde(deny_unknown_fields)]
 pub(super) struct OrderWish {
     /// Why; the node shows it.
-    #[schema(max_length = 1000, pattern = "\\S")]
+    #[schema(max_length = 500, pattern = "\\S")]
     pub(super) reason: String,
     /// Not before this time, RFC 3339; without it, as soon as it may.
     #[schema(format = DateTime)]
@@ -208,7 +208,7 @@ pub(super) struct OrderWish {
 #[serde(deny_unknown_fields)]
 pub(super) struct UnlockWish {
     /// Why; it stands in the history.
-    #[schema(max_length = 1000, pattern = "\\S")]
+    #[schema(max_length = 500, pattern = "\\S")]
     pub(super) reason: String,
 }
 

@@ -341,13 +341,15 @@ async fn a_group_whose_slots_are_all_overdue_has_no_estimate() {
 
 /// Method, path, body, status, kind, and a word of the explanation.
 #[rustfmt::skip] // a case a line reads best
-const IMPOSSIBLE: [[&str; 6]; 23] = [
+const IMPOSSIBLE: [[&str; 6]; 25] = [
     ["GET", "/groups/nobody", "", "404", "not_found", "nobody"],
     ["GET", "/groups/n%20y", "", "400", "bad_request", "letters"],
     ["GET", "/nodes/nobody", "", "404", "not_found", "never reported"],
     ["GET", "/groups/default/history?limit=0", "", "400", "bad_request", "1 to"],
     ["GET", "/groups/default/history?limit=x", "", "400", "bad_request", "limit"],
     ["POST", "/pause", r#"{"reason":" "}"#, "400", "bad_request", "say why"],
+    ["POST", "/groups/default/pause", r#"{"reason":""}"#, "400", "bad_request", "1 to 500"],
+    ["POST", "/groups/default/holds/1/unlock", r#"{"reason":" "}"#, "400", "bad_request", "why"],
     ["POST", "/pause", r#"{"reason":"x","until":"2001-01-01T00:00Z"}"#, "409", "conflict", "over"],
     ["POST", "/pause", r#"{"reason":"x","colour":"blue"}"#, "400", "bad_request", "colour"],
     ["POST", "/pause", "", "400", "bad_request", "the body"],
