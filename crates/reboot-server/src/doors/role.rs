@@ -160,9 +160,10 @@ impl Who {
     pub fn as_operator(&self) -> Result<(), Refused> {
         match self.role {
             Role::Operator => Ok(()),
-            Role::Read | Role::Node(_) | Role::AnyNode => {
-                Err(self.may_not("do this: show a secret of role operator"))
-            }
+            Role::Read | Role::Node(_) | Role::AnyNode => Err(self.may_not(
+                "do this: show a secret of role operator (clusterrebootd: with --config \
+                     FILE, a file that names such a secret)",
+            )),
         }
     }
 

@@ -280,4 +280,8 @@ async fn a_whole_server_speaks_tls_and_knows_whose_certificate_it_sees() {
     };
     let refused = format!("{:?}", client.write(forget).await);
     assert!(refused.contains("n1 (role node:n1) may not"), "{refused}");
+    assert!(
+        refused.contains("role operator (clusterrebootd: with --config FILE"),
+        "{refused}"
+    );
 }
