@@ -48,7 +48,7 @@ impl Sender {
 
 fn is_at(origin: &str, host: &str) -> bool {
     let parts = origin.split_once("://");
-    parts.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    parts.is_some_and(|(_, at)| !host.is_empty() && at.eq_ignore_ascii_case(host))
 }
 
 /// The names under which a browser may ask for changes.
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn senders_are_told_apart() {
         let (site, origin, host) = (SITE, "origin", "host");
-        let cases: [(&[(&str, &str)], Sender); 8] = [
+        let cases: [(&[(&str, &str)], Sender); 10] = [
             (&[(site, "same-origin")], Sender::OwnPage),
             (
                 &[(origin, "http://a:8080"), (host, "a:8080")],
@@ -171,6 +171,8 @@ mod tests {
                 Sender::Elsewhere,
             ),
             (&[(origin, "null"), (host, "a:8080")], Sender::Elsewhere),
+            (&[(origin, "http://")], Sender::Elsewhere),
+            (&[(origin, "http://"), (host, "")], Sender::Elsewhere),
         ];
         for (pairs, sender) in cases {
             assert_eq!(Sender::of(&headers(pairs)), sender, "{pairs:?}");
