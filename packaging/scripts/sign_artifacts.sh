@@ -27,7 +27,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 if [ -n "$minisign" ]; then
     minisign -R -s "$minisign" -p "$scratch/minisign.pub" </dev/null >/dev/null ||
-        fail "MINISIGN_KEY: install minisign, check the key"
+        fail "MINISIGN_KEY: install minisign, name a key without a password (minisign -G -W)"
 fi
 for manifest in "$dir/SHA256SUMS" "$dir/SHA512SUMS"; do
     [ -f "$manifest" ] || fail "$manifest is missing"
