@@ -62,8 +62,10 @@ pub(crate) fn complain(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{}: {message}", Called::now().name());
 }
 
-/// Whether the person at the terminal asked for no colours (see no-color.org).
+/// Whether the person at the terminal asked for no colours (see no-color.org), or has a terminal
+/// that knows none.
 #[allow(clippy::disallowed_methods)] // this crate is the binary, and nothing below needs to know
 pub(crate) fn is_colour_unwanted() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    is_unwanted || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }

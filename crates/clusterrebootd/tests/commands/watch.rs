@@ -150,12 +150,13 @@ fn a_reader_that_goes_away_ends_it() {
 }
 
 /// What a command prints on a terminal.
-fn on_a_terminal(site: &Site, arguments: &[&str], no_color: &str) -> String {
+fn on_a_terminal(site: &Site, arguments: &[&str], (name, no_color): (&str, &str)) -> String {
     let pair = openpty(None, None).unwrap();
     let mut child = Command::new(BINARY)
         .args(arguments)
         .arg("--config")
         .arg(site.config())
+        .env("TERM", name)
         .env("NO_COLOR", no_color)
         .stdout(pair.slave)
         .spawn()
@@ -180,10 +181,16 @@ fn colours_are_for_terminals_and_for_who_wants_them() {
     for arguments in [&["lock", "status", "-o", "wide"][..], &["fleet", "list"]] {
         let plain = site.good(arguments);
         assert!(!plain.contains('\u{1b}'), "{plain}");
-        let seen = on_a_terminal(&site, arguments, "");
+        let seen = on_a_terminal(&site, arguments, ("xterm", ""));
         assert!(seen.contains("\u{1b}[31m"), "{seen}");
-        assert_eq!(on_a_terminal(&site, arguments, "1"), plain);
+        for without in [("xterm", "1"), ("dumb", "")] {
+            assert_eq!(
+                on_a_terminal(&site, arguments, without),
+                plain,
+                "{without:?}"
+            );
+        }
     }
-    let old = on_a_terminal(&site, &["lock", "status"], "");
+    let old = on_a_terminal(&site, &["lock", "status"], ("xterm", ""));
     assert_eq!(old, "Available: 0\nMax: 1\n\nMACHINE ID\na\n");
 }
