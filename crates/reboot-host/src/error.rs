@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// A file or directory could not be read.
-    #[error("{}: cannot read: {source}: {}", .path.display(), advice(.source))]
+    #[error("{}: cannot read: {cause}: {}", .path.display(), advice(.cause))]
     Read {
         /// Which.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; the message has it already.
+        cause: io::Error,
     },
     /// A file or directory could not be written, synced or locked.
-    #[error("{}: cannot {action}: {source}: {}", .path.display(), advice(.source))]
+    #[error("{}: cannot {action}: {cause}: {}", .path.display(), advice(.cause))]
     Write {
         /// Which.
         path: PathBuf,
         /// What was being done to it, as a verb.
         action: &'static str,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said; the message has it already.
+        cause: io::Error,
     },
     /// A file's content is not what it should be; it is left as it is.
     #[error("{}: {cause}: {todo}", .path.display())]
@@ -93,17 +93,17 @@ impl HostError {
         }
     }
 
-    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn read(path: &Path, cause: io::Error) -> Self {
         let path = path.to_owned();
-        Self::Read { path, source }
+        Self::Read { path, cause }
     }
 
-    pub(crate) fn write(path: &Path, action: &'static str, source: io::Error) -> Self {
+    pub(crate) fn write(path: &Path, action: &'static str, cause: io::Error) -> Self {
         let path = path.to_owned();
         Self::Write {
             path,
             action,
-            source,
+            cause,
         }
     }
 }
@@ -141,6 +141,10 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "/var/lib/x: cannot write: no storage space: free some space on its file system"
+        );
+        assert!(
+            std::error::Error::source(&error).is_none(),
+            "it is told once"
         );
         assert_eq!(error.kind(), "write");
         let path = PathBuf::from("/l");
