@@ -155,6 +155,45 @@ fn an_invalid_configuration_ends_with_2_and_its_problems() {
     });
 }
 
+#[test]
+fn the_report_for_programs_tells_unread_from_invalid() {
+    let readable = |path: &str| {
+        let ran = clusterrebootd(&["validate-config", "-o", "json", "--config", path]);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        (
+            ran.code,
+            report["readable"].clone(),
+            report["valid"].clone(),
+        )
+    };
+    with_config(VALID, |path| {
+        assert_eq!(readable(path), (0, true.into(), true.into()));
+        let missing = format!("{path}.missing");
+        assert_eq!(readable(&missing), (2, false.into(), false.into()));
+    });
+    with_config("node_nam: a\n", |path| {
+        assert_eq!(readable(path), (2, true.into(), false.into()));
+    });
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_made_is_told_with_its_cause_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    let text = VALID.replace(
+        "store: {embedded: {}}",
+        &format!("store: {{embedded: {{path: {at}/store.db}}}}"),
+    );
+    let text = format!("{text}state_dir: /proc/nothere\nrun_dir: {at}/run\n");
+    with_config(&text, |path| {
+        let ran = clusterrebootd(&["run", "--config", path]);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        let told = "/proc/nothere: cannot create: No such file or directory (os error 2): \
+                    check that it exists\n";
+        assert!(ran.stderr.ends_with(told), "{}", ran.stderr);
+    });
+}
+
 /// The program without root's right to read everything, whoever runs the tests.
 fn unprivileged(args: &[&str]) -> Ran {
     let binary = assert_cmd::cargo::cargo_bin("clusterrebootd");

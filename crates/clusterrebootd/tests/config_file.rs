@@ -45,7 +45,7 @@ fn a_report_for_programs_has_every_part_of_a_problem() {
     let report = error.unwrap_err().to_json();
     assert_eq!(
         report,
-        json!({"file": "c.yaml", "valid": false, "problems": [{
+        json!({"file": "c.yaml", "readable": true, "valid": false, "problems": [{
             "key": "lock_ttl_sec", "line": 5, "column": 15, "found": null,
             "cause": "10 must be greater than health_timeout_sec (30)",
             "remedy": "raise it to at least 31",

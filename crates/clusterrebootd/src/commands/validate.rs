@@ -14,6 +14,7 @@ pub(super) fn run(args: &ValidateArgs) -> ExitCode {
         (Ok(settings), OutputFormat::Json) => print_json(
             &json!({
                 "file": args.config.config,
+                "readable": true,
                 "valid": true,
                 "problems": [],
                 "warnings": warnings(&settings),

@@ -157,6 +157,7 @@ impl ConfigProblems {
         });
         serde_json::json!({
             "file": self.path,
+            "readable": self.source.is_some(),
             "valid": false,
             "problems": problems.collect::<Vec<_>>(),
         })
