@@ -2,20 +2,12 @@
 
 use crate::guide::{Site, block};
 use crate::operations::typed;
-use crate::walks::{node, operator_of, server, start, until};
+use crate::walks::{asks, node, operator_of, server, start, until};
 use std::fs;
 
 const OPERATIONS: &str = "docs/operations.md";
 const PLANNING: &str = "docs/planning.md";
 const REBOOTLOCKCTL: &str = "docs/rebootlockctl.md";
-
-/// The group's clients take and give back their slots so.
-fn asks(site: &Site, path: &str) -> String {
-    let url = format!("http://127.0.0.1:{}{path}", site.port);
-    let body = r#"{"client_params":{"id":"node-a","group":"default"}}"#;
-    let shown = "--user anna:geheim -H 'fleet-lock-protocol: true'";
-    format!("curl --fail-with-body {shown} -d '{body}' {url}")
-}
 
 #[test]
 fn the_command_of_old_does_what_its_page_shows() {
@@ -24,7 +16,7 @@ fn the_command_of_old_does_what_its_page_shows() {
     let host = node(&site, "node-b");
     operator_of(&site, &host);
     host.called("rebootlockctl", "--config operator.yaml");
-    server.good(&asks(&site, "/v1/pre-reboot"));
+    server.good(&asks(&site, "node-a", "/v1/pre-reboot"));
     let see = |words: &str| host.good(&typed(&block(REBOOTLOCKCTL, words)));
     let said = see("## See who holds");
     assert!(

@@ -118,18 +118,21 @@ pub(crate) fn operator_of(site: &Site, node: &Host<'_>) {
     fs::copy(copy, site.desk().join("operator.yaml")).unwrap();
 }
 
+/// How a client asks for its slot, or gives it back.
+pub(crate) fn asks(site: &Site, id: &str, path: &str) -> String {
+    let url = format!("http://127.0.0.1:{}{path}", site.port);
+    let body = format!(r#"{{"client_params":{{"id":"{id}","group":"default"}}}}"#);
+    let shown = "--user anna:geheim -H 'fleet-lock-protocol: true'";
+    format!("curl --fail-with-body {shown} -d '{body}' {url}")
+}
+
 #[test]
 fn a_backup_of_a_running_server_is_restored_as_written() {
     let site = Site::new();
     let server = server(&site);
     let operator = node(&site, "node-b");
     operator_of(&site, &operator);
-    let says = |path: &str| {
-        let url = format!("http://127.0.0.1:{}{path}", site.port);
-        let body = r#"{"client_params":{"id":"down","group":"default"}}"#;
-        let shown = "--user anna:geheim -H 'fleet-lock-protocol: true'";
-        server.good(&format!("curl --fail-with-body {shown} -d '{body}' {url}"));
-    };
+    let says = |path: &str| server.good(&asks(&site, "down", path));
     says("/v1/pre-reboot");
     server.good(&block(SERVER, "<!-- backup -->"));
     says("/v1/steady-state");
