@@ -26,7 +26,7 @@ impl Served {
         let config = dir.join("server.yaml");
         let text = format!(
             "listen: 127.0.0.1:0\nstore: {store}\ngroups: {groups}\n\
-             limits: {{requests_per_second: 0}}\n"
+             limits: {{requests_per_second: 0, connections_per_address: 0}}\n"
         );
         fs::write(&config, text)?;
         let mut command = Command::new(program);
