@@ -1,6 +1,6 @@
 //! `plan`: with and without a store, what blocks, and how near it comes to a real fleet.
 
-use crate::planned::fleet_with_a_past;
+use crate::planned::{SATURDAY, fleet_with_a_past};
 use crate::site::{Node, PATIENCE, Site};
 use nix::pty::openpty;
 use reboot_core::write::Write;
@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 const LONG_MS: u64 = 3_600_000;
-const SATURDAY: &str = "2026-11-21T10:00:00Z";
 
 /// How far a plan may be from a real roll of the same fleet: so many percent, and so many seconds
 /// for a busy machine.

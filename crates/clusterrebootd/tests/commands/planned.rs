@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::time::Instant;
 
 const LONG_MS: u64 = 3_600_000;
-const SATURDAY: &str = "2026-11-21T10:00:00Z";
+pub(crate) const SATURDAY: &str = "2026-11-21T10:00:00Z";
 
 /// Three nodes that report, two of which have rebooted before.
 pub(crate) fn fleet_with_a_past() -> Site {
@@ -39,16 +39,16 @@ pub(crate) fn fleet_with_a_past() -> Site {
     site
 }
 
-pub(crate) fn plan(site: &Site, more: &[&str]) -> Value {
+fn plan(site: &Site, more: &[&str]) -> Value {
     site.json(&[&["plan", "--at", SATURDAY, "-o", "json"], more].concat())
 }
 
-pub(crate) fn lane<'a>(plan: &'a Value, node: &str) -> &'a Value {
+fn lane<'a>(plan: &'a Value, node: &str) -> &'a Value {
     let mut lanes = plan["lanes"].as_array().unwrap().iter();
     lanes.find(|lane| lane["node"] == node).unwrap()
 }
 
-pub(crate) fn about(found: &Value, expected: u64) -> bool {
+fn about(found: &Value, expected: u64) -> bool {
     found.as_u64().unwrap().abs_diff(expected) <= 2
 }
 

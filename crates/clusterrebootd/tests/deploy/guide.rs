@@ -63,7 +63,7 @@ pub(crate) fn repository() -> PathBuf {
     root.canonicalize().unwrap()
 }
 
-fn write_program(path: &Path, text: &str) {
+pub(crate) fn write_program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
@@ -189,6 +189,15 @@ impl Host<'_> {
         let output = self.run(script);
         assert!(!output.status.success(), "{script}: {output:?}");
         String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Keys of its daemon's file: what a machine has one of, this one's own.
+    pub(crate) fn places(&self) -> String {
+        let root = self.root.display();
+        format!(
+            "state_dir: {root}/state\nrun_dir: {root}/run\nhooks_dir: {root}/hooks\n\
+             machine_id_file: {root}/machine-id\n"
+        )
     }
 
     /// Its daemon's file, as it reads here already.

@@ -1,9 +1,8 @@
 //! The operators' guide, the signatures of packages and the old command's name, typed as written.
 //! What builds and installs packages is a stand-in here: other tests build and install them.
 
-use crate::guide::{Host, Site, block};
+use crate::guide::{Host, Site, block, write_program};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 const OPERATIONS: &str = "docs/operations.md";
 const PACKAGING: &str = "docs/packaging.md";
@@ -123,13 +122,8 @@ const UNTIL_A_PASS: &str = r#"
 /// The example's file as somebody has adjusted it: everything of the machine below its directory.
 fn adjusted(host: &Host<'_>) -> String {
     let example = fs::read_to_string("../../examples/config.yaml").unwrap();
-    let root = host.root.display();
-    let store = format!("embedded: {{path: {root}/fleet.db}}");
-    let own = format!(
-        "state_dir: {root}/state\nrun_dir: {root}/run\nhooks_dir: {root}/hooks\n\
-         machine_id_file: {root}/machine-id\n"
-    );
-    host.here(&example).replace("embedded: {}", &store) + &own
+    let store = format!("embedded: {{path: {}/fleet.db}}", host.root.display());
+    host.here(&example).replace("embedded: {}", &store) + &host.places()
 }
 
 #[test]
@@ -140,8 +134,7 @@ fn one_machine_is_set_up_as_the_readme_says() {
     host.write("edited.yaml", &adjusted(&host));
     host.write("machine-id", "0123456789abcdef0123456789abcdef\n");
     let check = host.root.join("installed/cluster-health-check.sh");
-    fs::write(&check, "#!/bin/sh\nexit 0\n").unwrap();
-    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&check, "#!/bin/sh\nexit 0\n");
     let script = block(README, "## One machine, for good");
     let (daemons, rest): (Vec<_>, Vec<_>) = script.lines().partition(|it| it.contains(" run"));
     let said = host.good(&rest.join("\n"));

@@ -62,10 +62,11 @@ pub(crate) fn node<'a>(site: &'a Site, name: &str) -> Host<'a> {
         QUICK_START,
         "2. Write `/etc/clusterrebootd/config.yaml`",
     ));
-    let root = host.root.display();
+    let down = host.root.join("down");
     let own = format!(
-        "state_dir: {root}/state\nrun_dir: {root}/run\nhooks_dir: {root}/hooks\n\
-         machine_id_file: {root}/machine-id\nreboot_command: [touch, {root}/down]\n"
+        "{}reboot_command: [touch, {}]\n",
+        host.places(),
+        down.display()
     );
     fs::write(host.root.join("machine-id"), format!("{name:0>32}\n")).unwrap();
     host.write(
